@@ -1,0 +1,3 @@
+module coldkeep
+
+go 1.26

@@ -1,0 +1,152 @@
+package coldchain
+
+import (
+	"time"
+
+	"coldkeep/sensor"
+)
+
+// A Config is all that judges: units with their probes and alarms, and
+// profiles. It is written whole to the journal with the instant from which it
+// holds. Its parser (internal/config) answers for its soundness.
+type Config struct {
+	Units    []Unit
+	Profiles []Profile
+}
+
+// A Range is what a label or a unit allows, both ends inside.
+type Range struct{ Low, High sensor.Temp }
+
+// A Unit is a storage unit.
+type Unit struct {
+	ID     string
+	Name   string
+	Range  Range
+	MaxGap time.Duration // how long a good reading stands at most; > 0
+	Probes []UnitProbe
+	Alarms []AlarmRule // with the built-in `silent` already added by WithDefaults
+}
+
+// A UnitProbe is one probe of a unit, as far as it judges.
+type UnitProbe struct {
+	ID         string
+	Instrument string // chip, bus and address: another instrument is another past
+	Judges     bool
+}
+
+// A Severity says who must hurry.
+type Severity string
+
+const (
+	Critical Severity = "critical"
+	Warning  Severity = "warning"
+)
+
+// A Side says on which side of a limit it is too warm or too cold.
+type Side string
+
+const (
+	Above Side = "above"
+	Below Side = "below"
+)
+
+// A Limit is a line that a temperature may be beyond.
+type Limit struct {
+	Side      Side
+	At        sensor.Temp
+	Inclusive bool // at the limit is beyond
+}
+
+// Beyond says whether t is beyond the limit.
+func (l Limit) Beyond(t sensor.Temp) bool {
+	if t == l.At {
+		return l.Inclusive
+	}
+	return (t > l.At) == (l.Side == Above)
+}
+
+// An AlarmRule is an alarm of a unit. Exactly one of the three forms holds:
+// NoData > 0; Total > 0 with Within (cumulative); otherwise consecutive with For.
+type AlarmRule struct {
+	ID       string
+	Severity Severity
+	Limit    Limit         // not with NoData
+	For      time.Duration // consecutive; 0: at the first reading
+	Total    time.Duration // cumulative
+	Within   time.Duration
+	NoData   time.Duration
+	Clear    *Clear
+}
+
+// Clear says when an alarm is cleared, instead of at the end of the stretch.
+type Clear struct {
+	At  sensor.Temp
+	For time.Duration
+}
+
+// Silent is the id of the alarm that every unit has.
+const Silent = "silent"
+
+// WithDefaults adds the built-in silent alarm where the unit names none.
+func (u Unit) WithDefaults() Unit {
+	for _, a := range u.Alarms {
+		if a.ID == Silent {
+			return u
+		}
+	}
+	u.Alarms = append(append([]AlarmRule(nil), u.Alarms...),
+		AlarmRule{ID: Silent, Severity: Critical, NoData: max(10*time.Minute, u.MaxGap)})
+	return u
+}
+
+// A Profile is the storage conditions on a product's label.
+type Profile struct {
+	ID          string
+	Title       string
+	Source      string // where the limits come from
+	Range       Range
+	Confirm     time.Duration
+	Outside     Outside
+	Unmonitored time.Duration // this long without data quarantines; > 0
+	DeltaH      float64       // kJ/mol
+	Rules       []Rule
+}
+
+// Outside says how time outside every unit is judged.
+type Outside struct {
+	As    sensor.Temp
+	Grace time.Duration
+}
+
+// A Rule of a profile. Exactly one of the four forms holds: MKT; Unmonitored
+// with Total (and perhaps Within); Total (and perhaps Within) beyond Limit;
+// otherwise consecutive, For beyond Limit.
+type Rule struct {
+	ID          string
+	Limit       Limit
+	For         time.Duration
+	Total       time.Duration
+	Within      time.Duration // 0: the whole life
+	Unmonitored bool
+	MKT         bool // Limit.At is the highest mean kinetic temperature within Within
+}
+
+// The ids of built-in rules, reserved.
+const (
+	RuleExcursion   = "excursion"
+	RuleUnmonitored = "unmonitored"
+	RuleBatch       = "batch" // the alarm that a flagged batch raises
+)
+
+// Gas constant and default activation energy, USP <1079.2>.
+const (
+	GasConstant   = 8.3144e-3 // kJ/(K·mol)
+	DefaultDeltaH = 83.144    // kJ/mol
+)
+
+// The defaults of JUDGING.md.
+const (
+	DefaultUnmonitored  = 30 * time.Minute
+	DefaultOutsideAs    = sensor.Temp(25000)
+	DefaultOutsideGrace = 10 * time.Minute
+)

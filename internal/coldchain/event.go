@@ -1,0 +1,122 @@
+package coldchain
+
+import "coldkeep/sensor"
+
+// A Kind names what happened.
+type Kind string
+
+// The kinds of CONTRACT.md.
+const (
+	ExcursionStarted   Kind = "excursion_started"
+	ExcursionEnded     Kind = "excursion_ended"
+	GapStarted         Kind = "gap_started"
+	GapEnded           Kind = "gap_ended"
+	ProbeFailed        Kind = "probe_failed"
+	ProbeRecovered     Kind = "probe_recovered"
+	AlarmRaised        Kind = "alarm_raised"
+	AlarmAcknowledged  Kind = "alarm_acknowledged"
+	AlarmShelved       Kind = "alarm_shelved"
+	AlarmLapsed        Kind = "alarm_lapsed"
+	AlarmCleared       Kind = "alarm_cleared"
+	AlarmClosed        Kind = "alarm_closed"
+	BatchReceived      Kind = "batch_received"
+	BatchPlaced        Kind = "batch_placed"
+	BatchMoved         Kind = "batch_moved"
+	BatchTakenOut      Kind = "batch_taken_out"
+	BatchFlagged       Kind = "batch_flagged"
+	BatchQuarantined   Kind = "batch_quarantined"
+	BatchRejudged      Kind = "batch_rejudged"
+	BatchReleased      Kind = "batch_released"
+	BatchDiscarded     Kind = "batch_discarded"
+	BatchUsed          Kind = "batch_used"
+	ClockStepped       Kind = "clock_stepped"
+	StoreFailed        Kind = "store_failed"
+	StoreRecovered     Kind = "store_recovered"
+	ConfigChanged      Kind = "config_changed"
+	NotificationSent   Kind = "notification_sent"
+	NotificationFailed Kind = "notification_failed"
+	Started            Kind = "started"
+	Stopped            Kind = "stopped"
+)
+
+// EventVersion is the version of an event's payload, written on every row.
+const EventVersion = 1
+
+// An Event is one line of the journal. Which fields are set follows from
+// Kind; what is unknown is left out. Time is when it happened, Found when the
+// daemon found it (0 in replay): a late event has both.
+//
+// Fields by kind:
+//
+//	excursion_*       unit side("high"|"low") start [end duration_s unmonitored_s min max] temp
+//	gap_*             unit start [end duration_s]
+//	probe_*           unit probe fault
+//	alarm_raised      unit rule severity start text temp [batch] [past]
+//	alarm_cleared     the same with start, end, reason
+//	batch_received    batch profile lot vials expiry by
+//	batch_placed      batch unit by (start = from)
+//	batch_moved       batch from_unit unit by
+//	batch_taken_out   batch from_unit by
+//	batch_flagged     batch unit rule text reason
+//	batch_quarantined batch unit rule text reason doubtful
+//	batch_rejudged    batch rule reason
+//	notification_*    channel rule severity unit text [error]
+type Event struct {
+	V        int            `json:"v"`
+	Seq      uint64         `json:"seq"`
+	Time     sensor.Instant `json:"time"`
+	Found    sensor.Instant `json:"found,omitzero"`
+	Kind     Kind           `json:"kind"`
+	Unit     string         `json:"unit,omitempty"`
+	FromUnit string         `json:"from_unit,omitempty"`
+	Probe    string         `json:"probe,omitempty"`
+	Batch    string         `json:"batch,omitempty"`
+	Profile  string         `json:"profile,omitempty"`
+	Lot      string         `json:"lot,omitempty"`
+	Vials    int            `json:"vials,omitempty"`
+	Expiry   string         `json:"expiry,omitempty"`
+	Rule     string         `json:"rule,omitempty"`
+	Severity Severity       `json:"severity,omitempty"`
+	Side     string         `json:"side,omitempty"` // high, low
+	Fault    sensor.Fault   `json:"fault,omitempty"`
+
+	Start        sensor.Instant  `json:"start,omitzero"`
+	End          *sensor.Instant `json:"end,omitempty"`
+	DurationS    *float64        `json:"duration_s,omitempty"`
+	UnmonitoredS *float64        `json:"unmonitored_s,omitempty"`
+	Temp         *sensor.Temp    `json:"temperature_celsius,omitempty"`
+	Min          *sensor.Temp    `json:"min_c,omitempty"`
+	Max          *sensor.Temp    `json:"max_c,omitempty"`
+
+	Doubtful bool     `json:"doubtful,omitempty"`
+	Past     bool     `json:"past,omitempty"` // raised and cleared were found in one step
+	Text     string   `json:"text,omitempty"` // the rule in words
+	Reason   string   `json:"reason,omitempty"`
+	Rules    []string `json:"rules,omitempty"` // the reasons a release answers
+	By       string   `json:"by,omitempty"`
+	Via      string   `json:"via,omitempty"`
+	ID       string   `json:"id,omitempty"` // of the command, made by its sender
+	Channel  string   `json:"channel,omitempty"`
+	Error    string   `json:"error,omitempty"`
+	Record   string   `json:"record,omitempty"` // on started
+	Config   *Config  `json:"config,omitempty"` // on config_changed: whole, with what judges
+}
+
+// An Entry is one place in the record: a reading or an event.
+type Entry struct {
+	Seq     uint64
+	Reading *sensor.Reading
+	Event   *Event
+	// Synchronized belongs to the reading's sweep.
+	Synchronized bool
+}
+
+// A Step is what one turn of the monitor found. It is recorded whole or not
+// at all.
+type Step struct {
+	At         sensor.Instant
+	Sweeps     []sensor.Sweep // readings carry their Seq
+	Events     []Event        // carry their Seq
+	Cursors    map[string]uint64
+	Checkpoint []byte // nil: none this time; else the evaluators' state after this step
+}

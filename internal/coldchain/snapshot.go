@@ -1,0 +1,202 @@
+package coldchain
+
+import "coldkeep/sensor"
+
+// A Verdict is what the record says of a batch.
+type Verdict string
+
+const (
+	InRange     Verdict = "in_range"
+	InExcursion Verdict = "excursion"
+	Quarantined Verdict = "quarantined"
+	Released    Verdict = "released"
+	Expired     Verdict = "expired"
+	Used        Verdict = "used"
+	Discarded   Verdict = "discarded"
+	Unknown     Verdict = "unknown"
+)
+
+// Flagged says whether a person must decide or look.
+func (v Verdict) Flagged() bool { return v == InExcursion || v == Quarantined }
+
+// Now is how a batch is at this moment.
+type Now string
+
+const (
+	NowInRange       Now = "in_range"
+	NowTooWarm       Now = "too_warm"
+	NowTooCold       Now = "too_cold"
+	NowNoData        Now = "no_data"
+	NowOutside       Now = "outside"
+	NowClockDoubtful Now = "clock_doubtful"
+)
+
+// A Reason is a broken rule, at the instant it first broke.
+type Reason struct {
+	Rule     string         `json:"rule"`
+	At       sensor.Instant `json:"at"`
+	Doubtful bool           `json:"doubtful"`
+	Text     string         `json:"text"`
+	Released bool           `json:"released,omitempty"`
+	// Unsupported says that what is known by now no longer breaks the rule;
+	// what was said stays said until a person decides.
+	Unsupported bool `json:"unsupported,omitempty"`
+}
+
+// Exposure is what a batch has been through. Seconds with three decimals.
+type Exposure struct {
+	MonitoredS       float64      `json:"monitored_s"`
+	AboveS           float64      `json:"above_s"`
+	BelowS           float64      `json:"below_s"`
+	UnmonitoredS     float64      `json:"unmonitored_s"`
+	OutsideS         float64      `json:"outside_s"`
+	MinC             *sensor.Temp `json:"min_c"`
+	MaxC             *sensor.Temp `json:"max_c"`
+	MKTC             *float64     `json:"mkt_c"`
+	FreezeThawCycles int          `json:"freeze_thaw_cycles"`
+}
+
+// An Allowance is what a rule allows, and what is spent of it.
+type Allowance struct {
+	Rule  string  `json:"rule"`
+	UsedS float64 `json:"used_s"`
+	LeftS float64 `json:"left_s"`
+	// TotalS is the whole of it.
+	TotalS float64 `json:"total_s"`
+	// RunsOut is when it is spent if the batch stays beyond the limit; nil when it is not beyond now.
+	RunsOut *sensor.Instant `json:"runs_out,omitempty"`
+}
+
+// An Excursion is a stretch in which a unit was outside its range.
+type Excursion struct {
+	Unit         string          `json:"unit"`
+	Kind         string          `json:"kind"` // high, low
+	Start        sensor.Instant  `json:"start"`
+	End          *sensor.Instant `json:"end"`
+	DurationS    float64         `json:"duration_s"`
+	UnmonitoredS float64         `json:"unmonitored_s"`
+	MinC         *sensor.Temp    `json:"min_c"`
+	MaxC         *sensor.Temp    `json:"max_c"`
+}
+
+// An Alarm is a condition that a person must know. Its key is unit, rule
+// (for a batch's alarm also the batch) and the instant it was raised.
+type Alarm struct {
+	Unit     string          `json:"unit"`
+	Rule     string          `json:"rule"`
+	Batch    string          `json:"batch,omitempty"`
+	Severity Severity        `json:"severity"`
+	Raised   sensor.Instant  `json:"raised"`
+	Cleared  *sensor.Instant `json:"cleared"`
+	Past     bool            `json:"past,omitempty"`
+	Text     string          `json:"text"`
+}
+
+// A Gap is an unbroken unmonitored time of a unit.
+type Gap struct {
+	Unit      string          `json:"unit"`
+	Start     sensor.Instant  `json:"start"`
+	End       *sensor.Instant `json:"end"`
+	DurationS float64         `json:"duration_s"`
+}
+
+// A Snapshot is everything as it stands after a step. It is never changed
+// once published; readers may keep it.
+type Snapshot struct {
+	At           sensor.Instant // up to here all is judged
+	Made         sensor.Instant // wall clock when it was made
+	Record       string
+	Seq          uint64 // newest place in the record
+	Site         Site
+	Node         string
+	Version      string
+	Units        []UnitState
+	Batches      []BatchState
+	Alarms       []Alarm // open ones, oldest first
+	Synchronized bool    // the clock
+	Store        StoreState
+	// Notifications by channel.
+	Notifications map[string]NotificationCount
+	Demo          bool
+}
+
+// Site is where the daemon runs.
+type Site struct {
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	Timezone string `json:"timezone"`
+	AskName  string `json:"ask_name,omitempty"` // who decides: "the clinic manager"
+	AskPhone string `json:"ask_phone,omitempty"`
+}
+
+// StoreState is how the record is being kept.
+type StoreState struct {
+	Failing       bool
+	WriteFailures uint64
+}
+
+// NotificationCount counts tries and failures of a channel.
+type NotificationCount struct{ Sent, Failed uint64 }
+
+// UnitState is a unit as it stands.
+type UnitState struct {
+	Unit
+	Probes           []ProbeState
+	Temp             *sensor.Temp // of the judging probe farthest beyond, or nearest to, a limit; nil: none stands
+	TempAt           sensor.Instant
+	OutOfRange       bool           // an excursion is open, also when its data are lost
+	Side             string         // high, low, "" of the open excursion
+	Since            sensor.Instant // of the open excursion
+	Unmonitored      bool
+	UnmonitoredSince sensor.Instant
+	Rising           int          // +1 rising, -1 falling, 0 steady or unknown
+	Min, Max         *sensor.Temp // since the site's midnight
+	OutOfRangeS      float64      // counters since the record began
+	UnmonitoredS     float64
+	BatchCount       int
+	FlaggedCount     int
+}
+
+// ProbeState is a probe as it stands.
+type ProbeState struct {
+	ID             string
+	Chip           string
+	Medium         sensor.Medium
+	Judges         bool
+	Up             bool           // newest reading good and no older than two intervals
+	Last           sensor.Reading // newest, good or not; Time 0: none yet
+	LastGood       sensor.Reading // Time 0: none yet
+	Reads          uint64
+	Failures       map[sensor.Fault]uint64
+	CalibrationDue sensor.Instant // 0: none stated
+}
+
+// BatchState is a batch as it stands.
+type BatchState struct {
+	ID         string         `json:"id"`
+	Profile    Profile        `json:"-"`
+	ProfileID  string         `json:"profile"`
+	Lot        string         `json:"lot,omitempty"`
+	Vials      int            `json:"vials,omitempty"`
+	Expiry     string         `json:"expiry,omitempty"`
+	Unit       string         `json:"unit,omitempty"` // "" when outside or ended
+	Placements []Placement    `json:"placements"`
+	Verdict    Verdict        `json:"verdict"`
+	Now        Now            `json:"now"`
+	Since      sensor.Instant `json:"since"`
+	Reasons    []Reason       `json:"reasons"`
+	Exposure   Exposure       `json:"exposure"`
+	Allowance  []Allowance    `json:"allowance"`
+	Received   sensor.Instant `json:"received"`
+	// RecordFrom is when its record begins; nil before the first placement.
+	RecordFrom   *sensor.Instant `json:"record_from,omitempty"`
+	OutsideSince *sensor.Instant `json:"outside_since,omitempty"`
+	Ended        *sensor.Instant `json:"ended,omitempty"`
+}
+
+// A Placement is a batch in a unit, [From, To). To nil: still there.
+type Placement struct {
+	Unit string          `json:"unit"`
+	From sensor.Instant  `json:"from"`
+	To   *sensor.Instant `json:"to"`
+}
