@@ -1,0 +1,220 @@
+package coldchain
+
+import (
+	"slices"
+
+	"coldkeep/sensor"
+)
+
+// state tells the batch as of t, which is closed. It changes nothing.
+func (b *batch) state(t sensor.Instant) BatchState {
+	if b.Where == ended {
+		t = b.EndedAt
+	}
+	s := BatchState{
+		ID: b.id(), Profile: *b.profile, ProfileID: b.profile.ID, Lot: b.Life.Lot, Vials: b.Life.Vials, Expiry: b.Life.Expiry,
+		Placements: slices.Clone(b.Life.Placements), Reasons: slices.Clone(b.Reasons), Received: b.Received,
+		Unit: b.unitID(),
+	}
+	if s.Reasons == nil {
+		s.Reasons = []Reason{}
+	}
+	if b.Where != unplaced {
+		from := b.Begun
+		s.RecordFrom = &from
+	}
+	switch b.Where {
+	case outside:
+		at := b.OutsideAt
+		s.OutsideSince = &at
+	case ended:
+		at := b.EndedAt
+		s.Ended = &at
+	}
+	s.Exposure = b.exposure(t)
+	s.Allowance = b.allowances(t)
+	s.Verdict, s.Since = b.verdict(s.Exposure)
+	s.Now = b.nowState()
+	return s
+}
+
+// verdict is the first that holds, and since when.
+func (b *batch) verdict(x Exposure) (Verdict, sensor.Instant) {
+	if b.EndVerdict != "" {
+		return b.EndVerdict, b.EndedAt
+	}
+	for _, r := range b.Reasons {
+		if !r.Released {
+			return Quarantined, r.At
+		}
+	}
+	switch {
+	case x.MonitoredS == 0 && b.Where == unplaced:
+		return Unknown, b.Received
+	case x.MonitoredS == 0:
+		return Unknown, b.Begun
+	case b.HasRelease:
+		return Released, b.ReleasedAt
+	case b.Confirmed:
+		return InExcursion, b.ConfirmedAt
+	}
+	return InRange, b.MonitoredFrom
+}
+
+func (b *batch) nowState() Now {
+	switch b.Where {
+	case outside:
+		return NowOutside
+	case stored:
+		switch {
+		case b.dark.Open:
+			return NowNoData
+		case b.Sides[0].m.Open:
+			return NowTooWarm
+		case b.Sides[1].m.Open:
+			return NowTooCold
+		}
+		return NowInRange
+	}
+	return NowNoData
+}
+
+func (b *batch) exposure(t sensor.Instant) Exposure {
+	mon, above, below, out := b.MonitoredMs, b.AboveMs, b.BelowMs, b.OutsideMs
+	d := max(0, int64(t-b.At))
+	switch b.Where {
+	case outside:
+		out += d
+	case stored:
+		if !b.dark.Open {
+			mon += d
+		}
+		if m := b.Sides[0].m; m.Open && m.Certain {
+			above += d
+		}
+		if m := b.Sides[1].m; m.Open && m.Certain {
+			below += d
+		}
+	}
+	x := Exposure{MonitoredS: seconds(mon), AboveS: seconds(above), BelowS: seconds(below), OutsideS: seconds(out), UnmonitoredS: seconds(b.dark.total(t, false))}
+	has, lo, hi := b.HasExtremes, b.Min, b.Max
+	if u := b.unit; u != nil && u.exSet {
+		if !has {
+			has, lo, hi = true, u.exMin, u.exMax
+		}
+		lo, hi = min(lo, u.exMin), max(hi, u.exMax)
+	}
+	if has {
+		x.MinC, x.MaxC = &lo, &hi
+	}
+	if b.kinetic {
+		sum := b.Kinetic
+		if n := len(b.Stays); n > 0 && b.Stays[n-1].To == never {
+			sum = sum.plus(b.Stays[n-1].whole(t))
+		}
+		if sum.Ms > 0 {
+			c := kineticTemp(sum.Weight/sum.Ms, b.profile.DeltaH)
+			x.MKTC = &c
+		}
+	}
+	return x
+}
+
+// allowances tells of each rule that sums what is used and what is left.
+func (b *batch) allowances(t sensor.Instant) []Allowance {
+	list := []Allowance{}
+	for _, s := range b.Rules {
+		r := s.rule
+		if r.Total == 0 || s.m == nil {
+			continue
+		}
+		var used int64
+		if b.Where != unplaced {
+			used = s.m.total(t, false)
+			if r.Within > 0 {
+				used = s.m.within(t, millis(r.Within), false)
+			}
+		}
+		total := millis(r.Total)
+		a := Allowance{Rule: r.ID, UsedS: seconds(used), LeftS: seconds(max(0, total-used)), TotalS: seconds(total)}
+		if d := s.deadline(); d != never && d > t && (b.Where == stored || b.Where == outside) {
+			a.RunsOut = &d
+		}
+		list = append(list, a)
+	}
+	return list
+}
+
+// Batches tells every batch as of the last closed instant.
+func (e *Evaluator) Batches() []BatchState {
+	list := make([]BatchState, 0, len(e.batches))
+	for _, b := range e.batches {
+		list = append(list, b.state(e.Now()))
+	}
+	return list
+}
+
+// Units tells every unit, without what only readers of the wire know: Probes
+// carry id and judging alone.
+func (e *Evaluator) Units() []UnitState {
+	t := e.Now()
+	list := make([]UnitState, 0, len(e.units))
+	for _, u := range e.units {
+		s := UnitState{Unit: u.cfg, Unmonitored: u.Unmonitored || !u.Entered, UnmonitoredSince: u.UnmonAt,
+			OutOfRange: u.high.Open || u.low.Open, Temp: u.worst()}
+		if !u.Entered {
+			s.UnmonitoredSince = u.since
+		}
+		out, unmon := u.OutMs, u.UnmonMs
+		for _, x := range []*excursion{u.high, u.low} {
+			if x.Open {
+				out += int64(t - x.Start)
+				if s.Side == "" || x.line.beyond {
+					s.Side, s.Since = x.kind, x.Start
+				}
+			}
+		}
+		if u.Unmonitored {
+			unmon += int64(t - u.UnmonAt)
+		}
+		s.OutOfRangeS, s.UnmonitoredS = seconds(out), seconds(unmon)
+		if s.Temp != nil {
+			for _, p := range u.places[:u.judging] {
+				if p.Stands && p.Last == *s.Temp {
+					s.TempAt = max(s.TempAt, p.At)
+				}
+			}
+		}
+		for _, p := range u.places {
+			s.Probes = append(s.Probes, ProbeState{ID: p.ID, Judges: p.Judges})
+		}
+		for _, b := range u.batches {
+			s.BatchCount++
+			if v, _ := b.verdict(b.exposure(t)); v.Flagged() {
+				s.FlaggedCount++
+			}
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// OpenAlarms tells the alarms that are raised now, of units and batches,
+// oldest first.
+func (e *Evaluator) OpenAlarms() []Alarm {
+	list := []Alarm{}
+	for _, u := range e.units {
+		for _, a := range u.alarms {
+			if a.Raised {
+				list = append(list, a.open(u))
+			}
+		}
+	}
+	for _, b := range e.batches {
+		if b.AlarmRaised {
+			list = append(list, b.openAlarm())
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Alarm) int { return int(min(1, max(-1, a.Raised-b.Raised))) })
+	return list
+}

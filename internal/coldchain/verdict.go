@@ -1,0 +1,320 @@
+package coldchain
+
+import (
+	"slices"
+
+	"coldkeep/sensor"
+)
+
+// deadlineOf is when the rule breaks if nothing new comes.
+func (s *ruleState) deadline() sensor.Instant {
+	r, m := s.rule, s.m
+	if s.Broken || r.MKT || !m.Open {
+		return never
+	}
+	switch {
+	case r.Total > 0 && s.Spent:
+		return never
+	case r.Total > 0 && r.Within > 0:
+		return m.reaches(millis(r.Within), millis(r.Total), false)
+	case r.Total > 0:
+		return m.At + sensor.Instant(millis(r.Total)-m.Sum)
+	case s.HasBroken && s.BrokenIn == m.Start:
+		return never
+	}
+	return m.Start.Add(r.For)
+}
+
+// doubtful says whether the rule breaks at t only with doubtful time.
+func (s *ruleState) doubtful(t sensor.Instant) bool {
+	r, m := s.rule, s.m
+	switch {
+	case r.Total > 0 && r.Within > 0:
+		return m.within(t, millis(r.Within), true) < millis(r.Total)
+	case r.Total > 0:
+		return m.total(t, true) < millis(r.Total)
+	case r.For > 0:
+		return m.stretchCertain(t) < millis(r.For)
+	}
+	return !m.Certain
+}
+
+// deadline is when the excursion to this side is confirmed.
+func (s *side) deadline(b *batch) sensor.Instant {
+	if !s.m.Open || s.Confirmed {
+		return never
+	}
+	if s.InUnit {
+		return s.InUnitAt + sensor.Instant(millis(b.profile.Confirm)-s.InUnitMs)
+	}
+	if b.Where == outside && !s.Graced && s.m.Limit.Beyond(b.profile.Outside.As) {
+		return b.OutsideAt.Add(b.profile.Outside.Grace)
+	}
+	return never
+}
+
+func (s *side) doubtful(b *batch, t sensor.Instant) bool {
+	if !s.InUnit {
+		return false
+	}
+	if b.profile.Confirm == 0 {
+		return !s.m.Certain
+	}
+	certain := s.CertainMs
+	if s.Certain {
+		certain += int64(t - s.InUnitAt)
+	}
+	return certain < millis(b.profile.Confirm)
+}
+
+// darkDeadline is when the built-in rule unmonitored breaks.
+func (b *batch) darkDeadline() sensor.Instant {
+	if !b.dark.Open || b.holds(RuleUnmonitored) {
+		return never
+	}
+	return max(b.dark.Start, b.UnmonAfter).Add(b.profile.Unmonitored)
+}
+
+// holds says whether a reason by this rule waits for a decision.
+func (b *batch) holds(rule string) bool {
+	return slices.ContainsFunc(b.Reasons, func(r Reason) bool { return r.Rule == rule && !r.Released })
+}
+
+// fire lets everything happen that is due at t.
+func (b *batch) fire(e *Evaluator, t sensor.Instant) {
+	if b.Where != stored && b.Where != outside {
+		return
+	}
+	for _, s := range b.Rules {
+		if s.deadline() <= t {
+			s.HasBroken, s.BrokenIn = true, s.m.Start
+			b.breaks(e, s, t, s.doubtful(t))
+		}
+	}
+	for i := range b.Sides {
+		if s := &b.Sides[i]; s.deadline(b) <= t {
+			b.confirm(e, s, t)
+		}
+	}
+	if b.darkDeadline() <= t {
+		b.reason(e, Reason{Rule: RuleUnmonitored, At: t, Text: durationText(b.profile.Unmonitored) + " without temperature"})
+	}
+	b.reckon()
+	e.stale = true
+}
+
+func (b *batch) breaks(e *Evaluator, s *ruleState, t sensor.Instant, doubtful bool) {
+	s.Broken = true
+	b.reason(e, Reason{Rule: s.rule.ID, At: t, Doubtful: doubtful, Text: s.rule.Text()})
+}
+
+// confirm takes an excursion beyond the profile's range as confirmed. Without
+// an allowance to that side, or after a release, it breaks the built-in rule.
+func (b *batch) confirm(e *Evaluator, s *side, t sensor.Instant) {
+	doubtful := s.doubtful(b, t)
+	s.Confirmed = true
+	s.Graced = s.Graced || !s.InUnit
+	first := !b.Confirmed
+	if first {
+		b.Confirmed, b.ConfirmedAt = true, t
+	}
+	if !s.allowance || b.HasRelease {
+		if !b.holds(RuleExcursion) {
+			why := ", for which the label allows no time"
+			if s.allowance {
+				why = " again after the release"
+			}
+			b.reason(e, Reason{Rule: RuleExcursion, At: t, Doubtful: doubtful, Text: s.text + why})
+		}
+		return
+	}
+	if first && !b.quarantined() {
+		text := s.text + ", inside the allowance"
+		e.tell(Event{Time: t, Kind: BatchFlagged, Batch: b.id(), Unit: b.unitID(), Profile: b.profile.ID, Rule: RuleExcursion, Vials: b.Life.Vials, Lot: b.Life.Lot, Text: text,
+			Reason: "its storage was out of " + b.profile.Range.Text()})
+		b.alarm(e, t, Warning, text)
+	}
+}
+
+// reason notes a broken rule and quarantines.
+func (b *batch) reason(e *Evaluator, r Reason) {
+	b.Reasons = append(b.Reasons, r)
+	e.tell(Event{Time: r.At, Kind: BatchQuarantined, Batch: b.id(), Unit: b.unitID(), Profile: b.profile.ID, Rule: r.Rule, Vials: b.Life.Vials, Lot: b.Life.Lot,
+		Doubtful: r.Doubtful, Text: r.Text, Reason: "its record broke the rule " + r.Rule + ": " + r.Text})
+	b.alarm(e, r.At, Critical, r.Text)
+}
+
+func (b *batch) quarantined() bool {
+	return slices.ContainsFunc(b.Reasons, func(r Reason) bool { return !r.Released })
+}
+
+func (b *batch) unitID() string {
+	if b.unit == nil {
+		return ""
+	}
+	return b.unit.cfg.ID
+}
+
+// alarm raises the batch's alarm, or a graver one in its place.
+func (b *batch) alarm(e *Evaluator, t sensor.Instant, s Severity, text string) {
+	if b.AlarmRaised && (b.AlarmRank == s || b.AlarmRank == Critical) {
+		return
+	}
+	b.quiet(e, t, "it became critical")
+	b.AlarmRaised, b.AlarmAt, b.AlarmRank, b.AlarmUnit, b.AlarmText = true, t, s, b.unitID(), text
+	var worst *sensor.Temp
+	if b.unit != nil {
+		worst = b.unit.worst()
+	}
+	e.raise(b.openAlarm(), worst)
+}
+
+func (b *batch) openAlarm() Alarm {
+	return Alarm{Unit: b.AlarmUnit, Rule: RuleBatch, Batch: b.id(), Severity: b.AlarmRank, Raised: b.AlarmAt, Text: b.AlarmText}
+}
+
+// quiet clears the batch's alarm, for a reason.
+func (b *batch) quiet(e *Evaluator, t sensor.Instant, reason string) {
+	if !b.AlarmRaised {
+		return
+	}
+	a := b.openAlarm()
+	a.Cleared = &t
+	b.AlarmRaised = false
+	e.clear(a, nil, reason)
+}
+
+// reckon finds the next instant at which something happens by itself.
+func (b *batch) reckon() {
+	b.next = never
+	if b.Where != stored && b.Where != outside {
+		return
+	}
+	for _, s := range b.Rules {
+		b.next = min(b.next, s.deadline())
+	}
+	for i := range b.Sides {
+		b.next = min(b.next, b.Sides[i].deadline(b))
+	}
+	b.next = min(b.next, b.darkDeadline())
+}
+
+// release answers the reasons it names, up to t. What was spent stays spent.
+func (b *batch) release(e *Evaluator, t sensor.Instant, rules []string) {
+	if b.Where == stored || b.Where == outside {
+		b.turn(e, t)
+	}
+	for i := range b.Reasons {
+		r := &b.Reasons[i]
+		if r.Released || !slices.Contains(rules, r.Rule) {
+			continue
+		}
+		r.Released = true
+		for _, s := range b.Rules {
+			if s.rule.ID == r.Rule {
+				s.Broken, s.Spent = false, true
+			}
+		}
+	}
+	b.HasRelease, b.ReleasedAt, b.UnmonAfter = true, t, t
+	// An excursion that goes on is, from here, a later one.
+	for i := range b.Sides {
+		s := &b.Sides[i]
+		s.Confirmed, s.InUnitMs, s.CertainMs, s.InUnitAt = false, 0, 0, t
+	}
+	if !b.quarantined() {
+		b.quiet(e, t, "released")
+	}
+	b.fire(e, t)
+}
+
+// courseFor is the unit's course for a profile's activation energy.
+func (u *unit) courseFor(p *Profile, t sensor.Instant) *course {
+	var keep int64
+	for _, r := range p.Rules {
+		if r.MKT {
+			keep = max(keep, millis(r.Within))
+		}
+	}
+	for _, c := range u.courses {
+		if c.DeltaH == p.DeltaH {
+			c.Keep = max(c.Keep, keep)
+			return c
+		}
+	}
+	c := &course{DeltaH: p.DeltaH, Keep: keep}
+	u.courses = append(u.courses, c)
+	u.noteCourse(t)
+	return c
+}
+
+// sum gives weight and time of the stay within [from, to).
+func (s *stay) sumWithin(from, to sensor.Instant) kineticSum {
+	from, to = max(from, s.From), min(to, s.To)
+	if to <= from {
+		return kineticSum{}
+	}
+	if s.course == nil {
+		ms := float64(to - from)
+		return kineticSum{s.weight * ms, ms}
+	}
+	return s.course.upTo(to).minus(s.course.upTo(from))
+}
+
+// closeStay ends the stay that lasts, and books it.
+func (b *batch) closeStay(t sensor.Instant) {
+	n := len(b.Stays)
+	if n == 0 || b.Stays[n-1].To != never {
+		return
+	}
+	s := &b.Stays[n-1]
+	b.Kinetic = b.Kinetic.plus(s.whole(t))
+	s.To = t
+}
+
+// whole gives weight and time of the stay up to t, from its very beginning.
+func (s *stay) whole(t sensor.Instant) kineticSum {
+	if s.course == nil {
+		return s.sumWithin(s.From, t)
+	}
+	return s.course.upTo(t).minus(s.Base)
+}
+
+// judgeKinetic judges the mean kinetic temperature over the window that ends
+// at t.
+func (b *batch) judgeKinetic(e *Evaluator, t sensor.Instant) {
+	if !b.kinetic || b.Where != stored && b.Where != outside {
+		return
+	}
+	var longest int64
+	for _, s := range b.Rules {
+		if !s.rule.MKT {
+			continue
+		}
+		w := millis(s.rule.Within)
+		longest = max(longest, w)
+		if s.Broken || int64(t-b.Begun) < w {
+			continue
+		}
+		if known := w - b.dark.within(t, w, false); known*10 < w*9 {
+			continue
+		}
+		var sum kineticSum
+		for i := range b.Stays {
+			sum = sum.plus(b.Stays[i].sumWithin(t-sensor.Instant(w), t))
+		}
+		if sum.Ms == 0 {
+			continue
+		}
+		over := sum.Weight/sum.Ms > kineticWeight(s.rule.Limit.At.Celsius()+kineticSlack, b.profile.DeltaH)
+		if over && !s.Spent {
+			b.breaks(e, s, t, false)
+		}
+		s.Spent = s.Spent && over
+	}
+	drop := 0
+	for drop < len(b.Stays) && int64(t-b.Stays[drop].To) >= longest {
+		drop++
+	}
+	b.Stays = b.Stays[drop:]
+}
