@@ -23,6 +23,7 @@ type batch struct {
 	Where      whereabouts
 	Begun      sensor.Instant // exposure begins
 	EndedAt    sensor.Instant
+	Ending     Verdict // what a person has made of it, from the moment it is said
 	EndVerdict Verdict // used, discarded, or "" where the recording just ends
 
 	At            sensor.Instant // up to here the sums below are booked
