@@ -1,0 +1,151 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"coldkeep/internal/coldchain"
+	"coldkeep/sensor"
+)
+
+// LoadBatches reads a replay's file of batches: where each was from when to
+// when. What is wrong with its content comes as Errors.
+func (c *Config) LoadBatches(path string) ([]coldchain.Life, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read batches: %w", err)
+	}
+	return c.ParseBatches(path, data)
+}
+
+// ParseBatches is LoadBatches of bytes.
+func (c *Config) ParseBatches(file string, data []byte) ([]coldchain.Life, error) {
+	src, top, ok := open(file, data)
+	if !ok {
+		return nil, src.errs
+	}
+	p := &reader{src: src, cfg: c, ids: map[string]value{}}
+	var lives []coldchain.Life
+	list := top.fields("batches")["batches"]
+	if !list.there() {
+		top.bad("batches are missing: list them under `batches:`")
+	}
+	for _, v := range list.items() {
+		if l, ok := p.life(v); ok {
+			lives = append(lives, l)
+		}
+	}
+	if len(src.errs) > 0 {
+		return nil, src.errs.sorted()
+	}
+	return lives, nil
+}
+
+func (p *reader) life(v value) (coldchain.Life, bool) {
+	before := len(p.src.errs)
+	f := v.fields("id", "profile", "lot", "vials", "expiry", "placements", "ended")
+	l := coldchain.Life{ID: f["id"].id(v), Lot: f["lot"].str(""), Expiry: f["expiry"].str("")}
+	p.unique("batch", l.ID, f["id"])
+	if l.Expiry != "" {
+		if _, err := time.Parse(day, l.Expiry); err != nil {
+			f["expiry"].bad("%q is no date; YYYY-MM-DD is", l.Expiry)
+		}
+	}
+	if n := f["vials"]; n.there() {
+		x := n.number(0)
+		if x < 0 || x != float64(int(x)) {
+			n.bad("%v vials; a whole number is right", x)
+		}
+		l.Vials = int(x)
+	}
+	name := f["profile"].str("")
+	for _, x := range p.cfg.Profiles {
+		if strings.EqualFold(x.ID, name) {
+			l.Profile = x.ID
+		}
+	}
+	if !f["profile"].there() {
+		v.bad("the profile of batch %s is missing", l.ID)
+	} else if l.Profile == "" {
+		f["profile"].bad("no profile %q is in %s", name, p.cfg.File)
+	}
+	items := f["placements"].items()
+	if len(items) == 0 {
+		v.bad("batch %s has no placements: `placements: [{unit: …, from: …, to: …}]`", l.ID)
+	}
+	for i, x := range items {
+		pl, ok := p.placement(x, i == len(items)-1)
+		if !ok {
+			continue
+		}
+		if n := len(l.Placements); n > 0 {
+			if last := l.Placements[n-1]; last.To != nil && pl.From < *last.To {
+				x.bad("it begins at %s, before the placement in %s ends at %s; placements may touch, not overlap", pl.From, last.Unit, *last.To)
+				continue
+			}
+		}
+		l.Placements = append(l.Placements, pl)
+	}
+	if e := f["ended"]; e.there() {
+		if at, ok := e.instant(); ok {
+			l.Ended = &at
+			if n := len(l.Placements); n > 0 && (l.Placements[n-1].To == nil || at < *l.Placements[n-1].To) {
+				e.bad("the life ends before its last placement; `ended` is for a life that goes on after the last `to`")
+			}
+		}
+	}
+	return l, len(p.src.errs) == before
+}
+
+func (p *reader) placement(v value, last bool) (coldchain.Placement, bool) {
+	f := v.fields("unit", "from", "to")
+	var pl coldchain.Placement
+	name := f["unit"].str("")
+	for _, u := range p.cfg.Units {
+		if strings.EqualFold(u.ID, name) {
+			pl.Unit = u.ID
+		}
+	}
+	ok := true
+	if !f["unit"].there() {
+		v.bad("the unit is missing")
+		ok = false
+	} else if pl.Unit == "" {
+		f["unit"].bad("no unit %q is in %s", name, p.cfg.File)
+		ok = false
+	}
+	if !f["from"].there() {
+		v.bad("`from` is missing: when was the batch put there?")
+		return pl, false
+	}
+	var fine bool
+	pl.From, fine = f["from"].instant()
+	ok = ok && fine
+	switch {
+	case f["to"].there():
+		to, good := f["to"].instant()
+		if fine && good && to <= pl.From {
+			f["to"].bad("%s is not after `from` %s", to, pl.From)
+			good = false
+		}
+		pl.To = &to
+		ok = ok && good
+	case !last:
+		v.bad("`to` is missing: only the last placement may still go on")
+		ok = false
+	}
+	return pl, ok
+}
+
+// instant reads a time as RFC 3339.
+func (v value) instant() (sensor.Instant, bool) {
+	s, _ := v.text()
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		v.bad("%q is no time; 2026-05-02T10:36:00Z is", s)
+		return 0, false
+	}
+	return sensor.At(t), true
+}

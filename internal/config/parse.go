@@ -1,0 +1,448 @@
+package config
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"coldkeep/internal/coldchain"
+	"coldkeep/sensor"
+)
+
+// Parse reads the operator's file. Everything that is wrong comes at once, as
+// Errors in order of place; then there is no Config.
+func Parse(file string, data []byte) (*Config, error) { return parse(file, data, true) }
+
+// ParseForReplay reads the same file for judging a recording: where its probes
+// were wired need not be said.
+func ParseForReplay(file string, data []byte) (*Config, error) { return parse(file, data, false) }
+
+func parse(file string, data []byte, wired bool) (*Config, error) {
+	src, top, ok := open(file, data)
+	if !ok {
+		return nil, src.errs
+	}
+	p := &reader{src: src, cfg: &Config{File: file}, wired: wired,
+		probes: map[string]*probe{}, ids: map[string]value{}}
+	p.top(top)
+	if len(src.errs) > 0 {
+		return nil, src.errs.sorted()
+	}
+	p.cfg.Warnings = p.warns.sorted()
+	return p.cfg, nil
+}
+
+// A reader goes through the file once, from top to bottom of what depends on
+// what: sampling, probes, units, profiles.
+type reader struct {
+	src    *source
+	cfg    *Config
+	warns  Errors
+	wired  bool
+	probes map[string]*probe // by folded id
+	ids    map[string]value  // kind and folded id
+}
+
+// A probe as the file has it, and the unit that it is in.
+type probe struct {
+	sensor.Probe
+	at   value
+	unit string
+}
+
+func (p *reader) warn(v value, format string, args ...any) {
+	w := value{&source{file: p.src.file}, v.node, v.path}
+	w.bad(format, args...)
+	p.warns = append(p.warns, w.src.errs...)
+}
+
+// unique notes an id; ids are compared without case.
+func (p *reader) unique(kind, id string, v value) bool {
+	if id == "" {
+		return false
+	}
+	key := kind + " " + strings.ToLower(id)
+	if first, ok := p.ids[key]; ok {
+		line, _ := first.pos()
+		v.bad("there is a %s %q already, in line %d; ids are compared without case", kind, id, line)
+		return false
+	}
+	p.ids[key] = v
+	return true
+}
+
+func (p *reader) top(v value) {
+	f := v.fields("site", "node", "storage", "sampling", "probes", "units", "profiles", "mqtt", "web", "ask", "notify")
+	c := p.cfg
+	p.site(f["site"])
+	host, _ := os.Hostname()
+	c.Node = nodeID(host)
+	if f["node"].there() {
+		c.Node = f["node"].id(v)
+	}
+	c.Storage.Dir = "/var/lib/coldkeep"
+	if s := f["storage"]; s.there() {
+		c.Storage.Dir = s.fields("dir")["dir"].str(c.Storage.Dir)
+	}
+	c.Sampling = 10 * time.Second
+	if s := f["sampling"]; s.there() {
+		i := s.fields("interval")["interval"]
+		c.Sampling = i.spanOr(c.Sampling)
+		if c.Sampling < time.Second || c.Sampling > time.Hour {
+			i.bad("%s; from 1s to 1h can be", c.Sampling)
+			c.Sampling = 10 * time.Second
+		}
+	}
+	if !f["probes"].there() {
+		v.bad("probes are missing: list at least one under `probes:`")
+	}
+	for _, x := range f["probes"].items() {
+		p.probe(x)
+	}
+	if !f["units"].there() {
+		v.bad("units are missing: list at least one under `units:`")
+	}
+	for _, x := range f["units"].items() {
+		p.unit(x)
+	}
+	for _, x := range f["profiles"].items() {
+		p.profile(x)
+	}
+	for _, x := range f["probes"].items() {
+		p.unused(x)
+	}
+	p.outside(f)
+}
+
+// nodeID makes an id of a host's name.
+func nodeID(host string) string {
+	id := strings.Map(func(r rune) rune {
+		if coldchain.ValidID(string(r)) {
+			return r
+		}
+		return '-'
+	}, host)
+	if id == "" {
+		return "node"
+	}
+	return id
+}
+
+func (p *reader) site(v value) {
+	s := &p.cfg.Site
+	*s = Site{ID: "site", Name: "", Timezone: "UTC", Location: time.UTC}
+	if !v.there() {
+		return
+	}
+	f := v.fields("id", "name", "timezone")
+	s.ID = f["id"].id(v)
+	s.Name = f["name"].str(s.ID)
+	s.Timezone = f["timezone"].str("UTC")
+	loc, err := time.LoadLocation(s.Timezone)
+	if err != nil || s.Timezone == "Local" {
+		f["timezone"].bad("%q is no time zone; names like Europe/London are", s.Timezone)
+		return
+	}
+	s.Location = loc
+}
+
+var (
+	dsAddress  = regexp.MustCompile(`^28-[0-9a-fA-F]{12}$`)
+	i2cAddress = regexp.MustCompile(`^0x1[89a-fA-F]$`)
+)
+
+func (p *reader) probe(v value) {
+	f := v.fields("id", "chip", "bus", "address", "medium", "judges", "calibration")
+	x := &probe{at: v}
+	x.ID = f["id"].id(v)
+	x.Chip, x.Bus, x.Address = f["chip"].str(""), f["bus"].str(""), f["address"].str("")
+	if p.wired || f["chip"].there() {
+		p.wire(f, v, x)
+	}
+	if !f["medium"].there() {
+		v.bad("the probe's medium is missing: buffered, air or ambient")
+	} else {
+		x.Medium = sensor.Medium(f["medium"].oneOf("", string(sensor.Buffered), string(sensor.Air), string(sensor.Ambient)))
+	}
+	if j := f["judges"]; j.there() {
+		if b, ok := j.boolean(); ok {
+			x.Judges = &b
+		}
+	}
+	if c := f["calibration"]; c.there() {
+		x.Calibration = p.calibration(c)
+	}
+	if !p.unique("probe", x.ID, f["id"]) {
+		return
+	}
+	p.probes[strings.ToLower(x.ID)] = x
+	p.cfg.Probes = append(p.cfg.Probes, x.Probe)
+}
+
+// wire checks where the probe is.
+func (p *reader) wire(f map[string]value, v value, x *probe) {
+	for _, k := range []string{"chip", "bus", "address"} {
+		if !f[k].there() {
+			v.bad("the probe's %s is missing", k)
+			return
+		}
+	}
+	switch f["chip"].oneOf("", "ds18b20", "mcp9808") {
+	case "ds18b20":
+		if !dsAddress.MatchString(x.Address) {
+			f["address"].bad("%q is no address of a DS18B20; 28- and twelve hex digits are, as in 28-00000c8cf9b1", x.Address)
+		}
+		if strings.HasPrefix(x.Bus, "i2c-") || strings.HasPrefix(x.Bus, "spi-") {
+			f["bus"].bad("a DS18B20 is on a one-wire bus, such as onewire-1, not on %q", x.Bus)
+		}
+	case "mcp9808":
+		if !i2cAddress.MatchString(x.Address) {
+			f["address"].bad("%q is no address of an MCP9808; 0x18 to 0x1f are", x.Address)
+		}
+		if strings.HasPrefix(x.Bus, "onewire-") || strings.HasPrefix(x.Bus, "spi-") {
+			f["bus"].bad("an MCP9808 is on an I²C bus, such as i2c-1, not on %q", x.Bus)
+		}
+	}
+	if x.Bus == "" {
+		f["bus"].bad("the bus has no name; onewire-1 or i2c-1 are names")
+		return
+	}
+	x.Address = strings.ToLower(x.Address)
+	key := "address " + x.Bus + " " + x.Address
+	if first, ok := p.ids[key]; ok {
+		line, _ := first.pos()
+		f["address"].bad("the probe in line %d is at %s of %s already; two cannot be", line, x.Address, x.Bus)
+	}
+	p.ids[key] = f["address"]
+}
+
+func (p *reader) calibration(v value) sensor.Calibration {
+	f := v.fields("due", "certificate", "points", "uncertainty")
+	c := sensor.Calibration{Due: f["due"].str(""), Certificate: f["certificate"].str("")}
+	if c.Due != "" {
+		if _, err := time.Parse(time.DateOnly, c.Due); err != nil {
+			f["due"].bad("%q is no date; YYYY-MM-DD is", c.Due)
+		}
+	}
+	for _, x := range f["points"].items() {
+		g := x.fields("reads", "is")
+		if !g["reads"].there() || !g["is"].there() {
+			x.bad("a point needs both: what the probe reads, and what is: {reads: 0.12, is: 0.00}")
+			continue
+		}
+		reads, ok1 := g["reads"].temp()
+		is, ok2 := g["is"].temp()
+		if n := len(c.Points); ok1 && ok2 && n > 0 && reads <= c.Points[n-1].Reads {
+			x.bad("the points must rise: %s comes after %s", reads, c.Points[n-1].Reads)
+		}
+		c.Points = append(c.Points, sensor.CalibrationPoint{Reads: reads, Is: is})
+	}
+	if len(c.Points) > 5 {
+		f["points"].bad("%d points; five are the most", len(c.Points))
+	}
+	if u := f["uncertainty"]; u.there() {
+		t, ok := u.temp()
+		if ok && t < 0 {
+			u.bad("an uncertainty is a half-width and not negative")
+		}
+		c.Uncertainty = t
+	}
+	return c
+}
+
+func (p *reader) rng(v, parent value) (r coldchain.Range, ok bool) {
+	if !v.there() {
+		parent.bad("the range is missing: `range: {low: 2, high: 8}`")
+		return r, false
+	}
+	f := v.fields("low", "high")
+	if !f["low"].there() || !f["high"].there() {
+		v.bad("a range needs both ends: {low: 2, high: 8}")
+		return r, false
+	}
+	low, ok1 := f["low"].temp()
+	high, ok2 := f["high"].temp()
+	if ok1 && ok2 && low >= high {
+		v.bad("low %s is not below high %s; are they the wrong way round?", low, high)
+		return r, false
+	}
+	return coldchain.Range{Low: low, High: high}, ok1 && ok2
+}
+
+func (p *reader) unit(v value) {
+	f := v.fields("id", "name", "range", "max_gap", "probes", "alarms")
+	u := coldchain.Unit{ID: f["id"].id(v), MaxGap: f["max_gap"].spanOr(MaxGapDefault(p.cfg.Sampling))}
+	u.Name = f["name"].str(u.ID)
+	u.Range, _ = p.rng(f["range"], v)
+	if u.MaxGap <= 0 {
+		f["max_gap"].bad("a reading must stand for some time; three sampling intervals are usual")
+	}
+	p.unitProbes(f["probes"], v, &u)
+	seen := map[string]bool{}
+	for _, a := range f["alarms"].items() {
+		r := p.alarm(a, u)
+		if r.ID == "" {
+			continue
+		}
+		if seen[strings.ToLower(r.ID)] {
+			a.bad("there is an alarm %q in this unit already", r.ID)
+		}
+		seen[strings.ToLower(r.ID)] = true
+		u.Alarms = append(u.Alarms, r)
+	}
+	if p.unique("unit", u.ID, f["id"]) {
+		p.cfg.Units = append(p.cfg.Units, u)
+	}
+}
+
+// unitProbes joins a unit to its probes and finds which of them judge: those
+// that say so; else the buffered ones; else all but the ambient.
+func (p *reader) unitProbes(v, parent value, u *coldchain.Unit) {
+	if !v.there() {
+		parent.bad("unit %s has no probes: `probes: [ID]`", u.ID)
+		return
+	}
+	var mine []*probe
+	for _, x := range v.items() {
+		id := x.str("")
+		q := p.probes[strings.ToLower(id)]
+		switch {
+		case q == nil:
+			x.bad("no probe %q is listed under `probes:`", id)
+			continue
+		case q.unit != "":
+			x.bad("probe %s is in unit %s already; a probe is in one unit", q.ID, q.unit)
+			continue
+		}
+		q.unit = u.ID
+		mine = append(mine, q)
+	}
+	buffered := false
+	for _, q := range mine {
+		buffered = buffered || q.Medium == sensor.Buffered && (q.Judges == nil || *q.Judges)
+	}
+	judging := 0
+	for _, q := range mine {
+		j := q.Medium == sensor.Buffered || !buffered && q.Medium == sensor.Air
+		if q.Judges != nil {
+			j = *q.Judges
+		}
+		if j {
+			judging++
+		}
+		u.Probes = append(u.Probes, coldchain.UnitProbe{ID: q.ID, Instrument: instrument(q.Probe), Judges: j})
+	}
+	if judging == 0 && len(mine) == len(v.items()) {
+		v.bad("unit %s has no judging probe: nothing would watch it; give it a buffered or air probe, or say `judges: true`", u.ID)
+	}
+}
+
+func (p *reader) unused(v value) {
+	id := ""
+	if f := v.fields("id", "chip", "bus", "address", "medium", "judges", "calibration"); f["id"].there() {
+		id, _ = f["id"].text()
+	}
+	if q := p.probes[strings.ToLower(id)]; q != nil && q.unit == "" {
+		p.warn(v, "probe %s is in no unit: it is read and judges nothing", q.ID)
+	}
+}
+
+// limit reads `above` or `below`.
+func (p *reader) limit(f map[string]value, v value) (l coldchain.Limit, ok bool) {
+	above, below := f["above"], f["below"]
+	switch {
+	case above.there() && below.there():
+		v.bad("above and below in one; make two of it")
+		return l, false
+	case above.there():
+		l.Side = coldchain.Above
+		l.At, ok = above.temp()
+	case below.there():
+		l.Side = coldchain.Below
+		l.At, ok = below.temp()
+	default:
+		return l, false
+	}
+	if i := f["inclusive"]; i.there() {
+		l.Inclusive, _ = i.boolean()
+	}
+	return l, ok
+}
+
+// times reads `for`, or `total` with `within`.
+func (p *reader) times(f map[string]value, v value, needWithin bool) (consecutive, total, within time.Duration, ok bool) {
+	for_, tot, win := f["for"], f["total"], f["within"]
+	ok = true
+	switch {
+	case for_.there() && (tot.there() || win.there()):
+		v.bad("`for` counts one stretch, `total` and `within` sum several; one of the two can be")
+		ok = false
+	case for_.there():
+		consecutive, ok = for_.span()
+	case tot.there():
+		total, ok = tot.span()
+		if ok && total == 0 {
+			tot.bad("a sum of nothing is always reached; `for: 0s` acts at the first reading")
+			ok = false
+		}
+		if win.there() {
+			var fine bool
+			within, fine = win.span()
+			if ok && fine && within < total {
+				win.bad("within %s no %s can be summed; make it longer than the total", within, total)
+				ok = false
+			}
+			ok = ok && fine
+		} else if needWithin {
+			v.bad("`total` needs `within`: how far back to sum, as in within: 2h")
+			ok = false
+		}
+	case win.there():
+		v.bad("`within` needs `total`: how much of it may be, as in total: 30m")
+		ok = false
+	default:
+		v.bad("how long it may last is missing: `for: 15m`, or `total: 30m` with `within: 2h`")
+		ok = false
+	}
+	return consecutive, total, within, ok
+}
+
+func (p *reader) alarm(v value, u coldchain.Unit) coldchain.AlarmRule {
+	f := v.fields("id", "above", "below", "inclusive", "for", "total", "within", "no_data", "severity", "clear")
+	a := coldchain.AlarmRule{ID: f["id"].id(v), Severity: coldchain.Severity(f["severity"].oneOf("critical", "critical", "warning"))}
+	if strings.EqualFold(a.ID, coldchain.RuleBatch) {
+		f["id"].bad("%q is the alarm that a flagged batch raises; take another id", a.ID)
+	}
+	if f["no_data"].there() {
+		for _, k := range []string{"above", "below", "inclusive", "for", "total", "within", "clear"} {
+			if f[k].there() {
+				f[k].bad("this does not go with no_data, which knows no limit")
+			}
+		}
+		var ok bool
+		if a.NoData, ok = f["no_data"].span(); ok && a.NoData == 0 {
+			f["no_data"].bad("no data for no time is always; 10m is usual")
+		}
+		return a
+	}
+	if !f["above"].there() && !f["below"].there() {
+		v.bad("alarm %s has no limit: give above, below or no_data", a.ID)
+		return a
+	}
+	a.Limit, _ = p.limit(f, v)
+	a.For, a.Total, a.Within, _ = p.times(f, v, true)
+	if c := f["clear"]; c.there() {
+		g := c.fields("at", "for")
+		if !g["at"].there() {
+			c.bad("`clear` needs `at`: the temperature at which it is well again")
+			return a
+		}
+		at, ok := g["at"].temp()
+		if ok && a.Limit.Beyond(at) {
+			g["at"].bad("%s is beyond the alarm's own limit %s; it must be on the good side", at, a.Limit.At)
+		}
+		a.Clear = &coldchain.Clear{At: at, For: g["for"].spanOr(0)}
+	}
+	return a
+}

@@ -1,0 +1,223 @@
+package config
+
+import (
+	"strings"
+	"time"
+
+	"coldkeep/internal/coldchain"
+	"coldkeep/sensor"
+)
+
+func (p *reader) profile(v value) {
+	f := v.fields("id", "title", "source", "range", "confirm", "outside", "unmonitored", "delta_h", "rules")
+	x := coldchain.Profile{
+		ID:          f["id"].id(v),
+		Source:      strings.TrimSpace(f["source"].str("")),
+		Confirm:     f["confirm"].spanOr(0),
+		Unmonitored: f["unmonitored"].spanOr(coldchain.DefaultUnmonitored),
+		DeltaH:      f["delta_h"].number(coldchain.DefaultDeltaH),
+		Outside:     coldchain.Outside{As: coldchain.DefaultOutsideAs, Grace: coldchain.DefaultOutsideGrace},
+	}
+	x.Title = f["title"].str(x.ID)
+	if x.Source == "" {
+		v.bad("the source is missing: where do these limits come from? `source: \"label of …\"`")
+	}
+	if x.Unmonitored <= 0 {
+		f["unmonitored"].bad("no time without data can never be kept; 30m is usual")
+	}
+	if x.DeltaH <= 0 {
+		f["delta_h"].bad("an activation energy is above 0; 83.144 kJ/mol is usual")
+	}
+	var ok bool
+	x.Range, ok = p.rng(f["range"], v)
+	if o := f["outside"]; o.there() {
+		g := o.fields("as", "grace")
+		if g["as"].there() {
+			x.Outside.As, _ = g["as"].temp()
+		}
+		x.Outside.Grace = g["grace"].spanOr(x.Outside.Grace)
+	}
+	seen := map[string]bool{}
+	for _, r := range f["rules"].items() {
+		rule, fine := p.rule(r, x)
+		key := strings.ToLower(rule.ID)
+		switch {
+		case key == "":
+			continue
+		case key == coldchain.RuleExcursion || key == coldchain.RuleUnmonitored || key == coldchain.RuleBatch:
+			r.bad("%q is the name of a built-in rule; take another id", rule.ID)
+		case seen[key]:
+			r.bad("there is a rule %q in this profile already", rule.ID)
+		}
+		seen[key] = true
+		if fine {
+			x.Rules = append(x.Rules, rule)
+		}
+	}
+	if !p.unique("profile", x.ID, f["id"]) || !ok {
+		return
+	}
+	p.cfg.Profiles = append(p.cfg.Profiles, x)
+	p.allowances(v, x)
+	p.holders(v, x)
+}
+
+func (p *reader) rule(v value, x coldchain.Profile) (coldchain.Rule, bool) {
+	f := v.fields("id", "above", "below", "inclusive", "for", "total", "within", "unmonitored", "mkt_above")
+	r := coldchain.Rule{ID: f["id"].id(v)}
+	kinds := 0
+	for _, k := range []string{"above", "below", "unmonitored", "mkt_above"} {
+		if f[k].there() {
+			kinds++
+		}
+	}
+	switch {
+	case kinds == 0:
+		v.bad("rule %s has no limit: give above, below, mkt_above or `unmonitored: true`", r.ID)
+		return r, false
+	case kinds > 1:
+		v.bad("rule %s asks for several things at once; make a rule of each", r.ID)
+		return r, false
+	}
+	var ok bool
+	switch {
+	case f["mkt_above"].there():
+		r.MKT = true
+		r.Limit.Side = coldchain.Above
+		if r.Limit.At, ok = f["mkt_above"].temp(); !ok {
+			return r, false
+		}
+		for _, k := range []string{"for", "total", "inclusive"} {
+			if f[k].there() {
+				f[k].bad("this does not go with mkt_above, which needs `within` alone")
+				ok = false
+			}
+		}
+		if !f["within"].there() {
+			v.bad("mkt_above needs `within`: the window, as in within: 24h")
+			return r, false
+		}
+		var fine bool
+		if r.Within, fine = f["within"].span(); fine && r.Within == 0 {
+			f["within"].bad("a window must have a length, as in within: 24h")
+			fine = false
+		}
+		if x.Range.Low < 0 {
+			v.bad("a mean kinetic temperature says nothing about a range below 0 °C: it hides freezing and thawing; sum the time above the limit instead, with `total`")
+			ok = false
+		}
+		return r, ok && fine
+	case f["unmonitored"].there():
+		r.Unmonitored = true
+		b, is := f["unmonitored"].boolean()
+		if is && !b {
+			f["unmonitored"].bad("`unmonitored: true` makes the rule; leave it out otherwise")
+		}
+		if f["inclusive"].there() {
+			f["inclusive"].bad("this does not go with unmonitored, which knows no limit")
+		}
+		if ok = is && b; !ok {
+			return r, false
+		}
+		r.For, r.Total, r.Within, ok = p.times(f, v, false)
+		if ok && r.Total == 0 && r.For == 0 {
+			v.bad("no time without data can never be kept; give it some")
+			return r, false
+		}
+	default:
+		if r.Limit, ok = p.limit(f, v); !ok {
+			return r, false
+		}
+		r.For, r.Total, r.Within, ok = p.times(f, v, false)
+	}
+	return r, ok
+}
+
+// allowances warns of each side of the range on which no rule gives time, and
+// names the band in which a confirmed excursion quarantines at once.
+func (p *reader) allowances(v value, x coldchain.Profile) {
+	if len(x.Rules) == 0 {
+		return // said on purpose: any confirmed excursion quarantines
+	}
+	high, low := false, false
+	nearHigh, nearLow := sensor.Hottest, sensor.AbsoluteZero
+	anyHigh, anyLow := false, false
+	for _, r := range x.Rules {
+		switch {
+		case r.MKT || r.Unmonitored:
+		case r.Limit.Side == coldchain.Above:
+			anyHigh = true
+			high = high || r.Limit.At <= x.Range.High
+			nearHigh = min(nearHigh, r.Limit.At)
+		default:
+			anyLow = true
+			low = low || r.Limit.At >= x.Range.Low
+			nearLow = max(nearLow, r.Limit.At)
+		}
+	}
+	if !high && anyHigh {
+		p.warn(v, "no rule gives time between %s and %s °C: a confirmed excursion there quarantines at once; say `above: %s` if the label allows some", x.Range.High, nearHigh, x.Range.High)
+	} else if !high {
+		p.warn(v, "no rule gives time above %s °C: a confirmed excursion there quarantines at once; say `above: %s` if the label allows some", x.Range.High, x.Range.High)
+	}
+	if !low && anyLow {
+		p.warn(v, "no rule gives time between %s and %s °C: a confirmed excursion there quarantines at once; say `below: %s` if the label allows some", nearLow, x.Range.Low, x.Range.Low)
+	} else if !low {
+		p.warn(v, "no rule gives time below %s °C: a confirmed excursion there quarantines at once; say `below: %s` if the label allows some", x.Range.Low, x.Range.Low)
+	}
+}
+
+// holders warns of a profile that no unit can hold.
+func (p *reader) holders(v value, x coldchain.Profile) {
+	for _, u := range p.cfg.Units {
+		if u.Range.Low >= x.Range.Low && u.Range.High <= x.Range.High {
+			return
+		}
+	}
+	if len(p.cfg.Units) > 0 {
+		p.warn(v, "no unit's range lies inside %s of profile %s: nothing can hold its batches", x.Range.Text(), x.ID)
+	}
+}
+
+// outside reads what tells the world: broker, pages, people.
+func (p *reader) outside(f map[string]value) {
+	c := p.cfg
+	c.Web.Listen = ":8080"
+	if w := f["web"]; w.there() {
+		g := w.fields("listen", "command_token_file")
+		c.Web.Listen = g["listen"].str(c.Web.Listen)
+		c.Web.CommandTokenFile = g["command_token_file"].str("")
+		if !strings.Contains(c.Web.Listen, ":") {
+			g["listen"].bad("%q is no address; `:8080` or `127.0.0.1:8080` are", c.Web.Listen)
+		}
+	}
+	if m := f["mqtt"]; m.there() {
+		g := m.fields("broker", "client_id", "username", "password_file")
+		c.MQTT = MQTT{Broker: g["broker"].str(""), ClientID: g["client_id"].str("coldkeep-" + c.Node), Username: g["username"].str(""), PasswordFile: g["password_file"].str("")}
+		scheme, rest, ok := strings.Cut(c.MQTT.Broker, "://")
+		if c.MQTT.Broker == "" {
+			m.bad("the broker is missing: `broker: tcp://HOST:1883`")
+		} else if !ok || rest == "" || scheme != "tcp" && scheme != "mqtt" {
+			g["broker"].bad("%q is no broker; tcp://HOST:1883 is", c.MQTT.Broker)
+		}
+	}
+	if a := f["ask"]; a.there() {
+		g := a.fields("name", "phone")
+		c.Ask = Ask{g["name"].str(""), g["phone"].str("")}
+	}
+	for _, n := range f["notify"].items() {
+		g := n.fields("channel", "server", "topic", "token_file")
+		if !g["channel"].there() {
+			n.bad("the channel is missing: log or ntfy")
+			continue
+		}
+		ch := Channel{Kind: g["channel"].oneOf("", "log", "ntfy"), Server: g["server"].str("https://ntfy.sh"), Topic: g["topic"].str(""), TokenFile: g["token_file"].str("")}
+		if ch.Kind == "ntfy" && ch.Topic == "" {
+			n.bad("ntfy needs a topic; whoever knows it can read along, so make it unguessable")
+		}
+		c.Notify = append(c.Notify, ch)
+	}
+}
+
+// day is how a date is written.
+const day = time.DateOnly
