@@ -65,7 +65,7 @@ func (a *alarm) deadline(u *unit) sensor.Instant {
 	r := a.rule
 	switch {
 	case r.NoData > 0:
-		if a.Raised {
+		if a.Raised || a.Told {
 			return never
 		}
 		return u.quietSince().Add(r.NoData) + 1
@@ -116,7 +116,7 @@ func (a *alarm) fire(e *Evaluator, u *unit, t sensor.Instant) {
 	e.raise(Alarm{Unit: u.cfg.ID, Rule: a.rule.ID, Severity: a.rule.Severity, Raised: t, Text: a.rule.Text()}, u.worst())
 }
 
-func (a *alarm) clear(e *Evaluator, u *unit, t sensor.Instant) {
+func (a *alarm) clear(e *Evaluator, u *unit, t sensor.Instant, reason ...string) {
 	a.Raised, a.Running, a.Inside = false, false, false
 	if a.rule.NoData > 0 {
 		u.silent = false
@@ -130,7 +130,7 @@ func (a *alarm) clear(e *Evaluator, u *unit, t sensor.Instant) {
 	if a.rule.Clear != nil {
 		u.bound()
 	}
-	e.clear(Alarm{Unit: u.cfg.ID, Rule: a.rule.ID, Severity: a.rule.Severity, Raised: a.RaisedAt, Cleared: &t, Text: a.rule.Text()}, u.worst())
+	e.clear(Alarm{Unit: u.cfg.ID, Rule: a.rule.ID, Severity: a.rule.Severity, Raised: a.RaisedAt, Cleared: &t, Text: a.rule.Text()}, u.worst(), reason...)
 }
 
 // worst is the standing temperature farthest beyond, or else nearest to, a

@@ -20,6 +20,7 @@ type checkpoint struct {
 	Version  int
 	Config   uint64 // hash
 	Now      sensor.Instant
+	Retired  []Unit // left the config, but batches need them
 	Units    []unitPoint
 	Places   []place
 	Batches  []batchPoint
@@ -72,6 +73,9 @@ func (e *Evaluator) Checkpoint(cfg Config) ([]byte, error) {
 	}
 	c := checkpoint{Version: checkpointVersion, Config: cfg.Hash(), Now: e.now, Plans: e.plans}
 	for _, u := range e.units {
+		if u.gone {
+			c.Retired = append(c.Retired, u.cfg)
+		}
 		u.handExtremes()
 		p := unitPoint{ID: u.cfg.ID, Since: u.since, Entered: u.Entered, Unmon: u.Unmonitored, UnmonAt: u.UnmonAt, OutMs: u.OutMs, UnmonMs: u.UnmonMs,
 			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low}
@@ -123,6 +127,9 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 	e := New(cfg, c.Now)
 	e.now, e.closed = c.Now, true
 	e.plans = c.Plans
+	for _, u := range c.Retired {
+		e.addUnit(u, c.Now).gone = true
+	}
 	for _, p := range c.Places {
 		x := e.places[p.ID]
 		if x == nil {

@@ -90,7 +90,7 @@ const Silent = "silent"
 // WithDefaults adds the built-in silent alarm where the unit names none.
 func (u Unit) WithDefaults() Unit {
 	for _, a := range u.Alarms {
-		if a.ID == Silent {
+		if a.ID == Silent || a.ID == RuleRemoved {
 			return u
 		}
 	}

@@ -298,6 +298,9 @@ func (e *Evaluator) close() {
 		b := e.batchOf[p.Batch]
 		switch p.Phase {
 		case phaseBegin:
+			if u := e.unitOf[p.Unit]; u == nil {
+				break // it left the config before the batch came: the batch stays outside
+			}
 			b.enter(e, e.unitOf[p.Unit], t)
 		case phaseRelease:
 			b.release(e, t, p.Rules)
@@ -312,6 +315,9 @@ func (e *Evaluator) close() {
 		}
 	}
 	e.limbo = e.limbo[:0]
+	if n := len(e.units); n > 0 && e.units[n-1].gone {
+		e.dismiss(t)
+	}
 	e.closed = true
 }
 

@@ -60,6 +60,9 @@ func (r Rule) Text() string {
 
 // Text says in words what raises the alarm.
 func (a AlarmRule) Text() string {
+	if a.ID == RuleRemoved {
+		return "this unit is no longer in the config, but batches are in it: nobody watches them"
+	}
 	if a.NoData > 0 {
 		return fmt.Sprintf("no temperature for more than %s", durationText(a.NoData))
 	}
