@@ -348,6 +348,10 @@ func (e *Evaluator) tell(ev Event) {
 	e.events = append(e.events, ev)
 }
 
+// Quiet lets the evaluator find without telling: while the record is judged
+// again, all was told before.
+func (e *Evaluator) Quiet(quiet bool) { e.silent = quiet }
+
 // Take hands over the events found since the last time.
 func (e *Evaluator) Take() []Event {
 	ev := e.events

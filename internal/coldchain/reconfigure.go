@@ -1,6 +1,7 @@
 package coldchain
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -234,7 +235,7 @@ func (e *Evaluator) Latch(said []Event, at sensor.Instant) []Event {
 				keys = append(keys, k)
 			}
 		}
-		slices.SortFunc(keys, func(x, y key) int { return int(open[x].Seq) - int(open[y].Seq) })
+		slices.SortFunc(keys, func(x, y key) int { return cmp.Compare(open[x].Seq, open[y].Seq) })
 		for _, k := range keys {
 			ev := open[k]
 			b.Reasons = append(b.Reasons, Reason{Rule: k.rule, At: ev.Time, Doubtful: ev.Doubtful, Text: ev.Text, Unsupported: true})

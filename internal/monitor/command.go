@@ -1,0 +1,328 @@
+package monitor
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"coldkeep/internal/coldchain"
+	"coldkeep/sensor"
+)
+
+// A request enters the loop's queue: a command, or an event of a follower.
+type request struct {
+	command *coldchain.Command
+	event   *coldchain.Event
+	answer  chan reply // has room for one
+}
+
+type reply struct {
+	event coldchain.Event
+	err   error
+}
+
+// Do carries out a command and answers the event that it became. A
+// *coldchain.Refusal says why it cannot be done and what would be right. A
+// command whose id was seen before gets its first answer and does nothing.
+func (m *Monitor) Do(ctx context.Context, c coldchain.Command) (coldchain.Event, error) {
+	return m.ask(ctx, request{command: &c})
+}
+
+// Append hands in an event that a follower caused: notification_sent or
+// notification_failed.
+func (m *Monitor) Append(ctx context.Context, e coldchain.Event) error {
+	_, err := m.ask(ctx, request{event: &e})
+	return err
+}
+
+func (m *Monitor) ask(ctx context.Context, r request) (coldchain.Event, error) {
+	gone := &coldchain.Refusal{Code: "unavailable", Message: "coldkeep is stopping: try again when it runs"}
+	r.answer = make(chan reply, 1)
+	select {
+	case m.requests <- r:
+	case <-m.ended:
+		return coldchain.Event{}, gone
+	case <-ctx.Done():
+		return coldchain.Event{}, ctx.Err()
+	}
+	select {
+	case a := <-r.answer:
+		return a.event, a.err
+	case <-m.ended:
+		return coldchain.Event{}, gone
+	case <-ctx.Done():
+		return coldchain.Event{}, ctx.Err()
+	}
+}
+
+func (m *Monitor) serve(ctx context.Context, r request) {
+	var a reply
+	if r.command != nil {
+		a.event, a.err = m.order(ctx, *r.command)
+	} else {
+		a.event, a.err = m.append(ctx, *r.event)
+	}
+	r.answer <- a
+}
+
+func (m *Monitor) append(ctx context.Context, e coldchain.Event) (coldchain.Event, error) {
+	switch e.Kind {
+	case coldchain.NotificationSent, coldchain.NotificationFailed:
+	default:
+		return e, &coldchain.Refusal{Code: "bad_request", Message: fmt.Sprintf("a follower may not write %s", e.Kind)}
+	}
+	t := m.instant()
+	if e.Time == 0 {
+		e.Time = t
+	}
+	n := m.counts[e.Channel]
+	if e.Kind == coldchain.NotificationSent {
+		n.Sent++
+	} else {
+		n.Failed++
+	}
+	m.counts[e.Channel] = n
+	s := coldchain.Step{At: t}
+	if m.e != nil {
+		m.e.Tick(t)
+		m.collect(&s)
+	}
+	m.add(&s, e)
+	e = s.Events[len(s.Events)-1]
+	return e, m.commit(ctx, s)
+}
+
+func refusal(code, format string, args ...any) error {
+	return &coldchain.Refusal{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+func (m *Monitor) order(ctx context.Context, c coldchain.Command) (coldchain.Event, error) {
+	if m.e == nil {
+		return coldchain.Event{}, refusal("unavailable", "no sweep has been made yet: try again in %v", m.o.Interval)
+	}
+	if c.ID == "" {
+		return coldchain.Event{}, refusal("bad_request", "a command needs an id that its sender made, so that a repeat does nothing")
+	}
+	if m.storage != nil {
+		return coldchain.Event{}, refusal("unavailable", "the record cannot be written to disk: nothing can be decided before it can")
+	}
+	if e, known, err := m.st.EventByCommand(ctx, c.ID); err != nil {
+		return e, fmt.Errorf("look up command %s: %w", c.ID, err)
+	} else if known {
+		return e, nil
+	}
+	if c.Name == "receive" && !m.o.Demo && len(c.Profile) >= 8 && strings.EqualFold(c.Profile[:8], "example-") {
+		return coldchain.Event{}, refusal("bad_request", "profile %s is an example: no batch is received under one; write a profile from the product's label", c.Profile)
+	}
+	now := m.clock.now()
+	late := c.At != 0 && c.At <= m.e.Now()
+	switch {
+	case c.At == 0:
+		c.At = m.instant()
+	case c.At > max(now, m.e.Now()+1):
+		return coldchain.Event{}, refusal("bad_request", "%s lies in the future: what happens is told when it happens", c.At)
+	case late && m.begun() > c.At:
+		return coldchain.Event{}, refusal("bad_request", "%s lies before this record, which begins at %s", c.At, m.begun())
+	}
+	ev, err := m.e.Order(c)
+	if err != nil {
+		return ev, err
+	}
+	s := coldchain.Step{At: max(c.At, m.e.Now())}
+	if late {
+		ev.Found = now
+	}
+	m.add(&s, ev)
+	ev = s.Events[0]
+	if late {
+		if err := m.rejudge(ctx, &s, ev); err != nil {
+			return ev, fmt.Errorf("judge anew: %w", err)
+		}
+	} else {
+		if err := m.e.Apply(ev); err != nil {
+			return ev, fmt.Errorf("carry out %s: %w", ev.Kind, err)
+		}
+		m.e.Tick(s.At)
+		m.collect(&s)
+	}
+	m.unsaved = true
+	return ev, m.commit(ctx, s)
+}
+
+// begun is when the record begins.
+func (m *Monitor) begun() sensor.Instant { return m.origin }
+
+// rejudge judges the record anew with an event of the past in it, and tells
+// what is found that was not said before.
+func (m *Monitor) rejudge(ctx context.Context, s *coldchain.Step, late coldchain.Event) error {
+	before := map[string]coldchain.BatchState{}
+	for _, b := range m.e.Batches() {
+		before[b.ID] = b
+	}
+	alarms := m.e.OpenAlarms()
+	told, err := m.rebuild(ctx, m.e.Now(), late)
+	if err != nil {
+		return err
+	}
+	tell := func(e coldchain.Event) {
+		e.Found = s.At
+		m.add(s, e)
+	}
+	for _, b := range m.e.Batches() {
+		old := before[b.ID]
+		for _, r := range b.Reasons {
+			known := slices.ContainsFunc(old.Reasons, func(o coldchain.Reason) bool { return o.Rule == r.Rule && !o.Released })
+			if r.Released || r.Unsupported || known {
+				continue
+			}
+			tell(coldchain.Event{Time: r.At, Kind: coldchain.BatchQuarantined, Batch: b.ID, Unit: b.Unit, Profile: b.ProfileID, Rule: r.Rule, Vials: b.Vials, Lot: b.Lot,
+				Doubtful: r.Doubtful, Text: r.Text, Reason: "its record broke the rule " + r.Rule + ": " + r.Text})
+		}
+		if b.Verdict == coldchain.InExcursion && !old.Verdict.Flagged() {
+			text := "its storage was out of " + b.Profile.Range.Text()
+			tell(coldchain.Event{Time: b.Since, Kind: coldchain.BatchFlagged, Batch: b.ID, Unit: b.Unit, Profile: b.ProfileID, Rule: coldchain.RuleExcursion, Vials: b.Vials,
+				Lot: b.Lot, Text: text, Reason: text})
+		}
+	}
+	for _, e := range told {
+		m.add(s, e)
+	}
+	now := m.e.OpenAlarms()
+	same := func(a coldchain.Alarm) func(coldchain.Alarm) bool {
+		return func(b coldchain.Alarm) bool {
+			return a.Unit == b.Unit && a.Rule == b.Rule && a.Batch == b.Batch && a.Severity == b.Severity
+		}
+	}
+	for _, a := range now {
+		if !slices.ContainsFunc(alarms, same(a)) {
+			tell(coldchain.Event{Time: a.Raised, Kind: coldchain.AlarmRaised, Unit: a.Unit, Batch: a.Batch, Rule: a.Rule, Severity: a.Severity, Start: a.Raised, Text: a.Text, Reason: a.Text})
+		}
+	}
+	for _, a := range alarms {
+		if !slices.ContainsFunc(now, same(a)) {
+			end := s.At
+			m.add(s, coldchain.Event{Time: end, Kind: coldchain.AlarmCleared, Unit: a.Unit, Batch: a.Batch, Rule: a.Rule, Severity: a.Severity, Start: a.Raised, End: &end, Text: a.Text,
+				Reason: "what is known by now no longer supports it"})
+		}
+	}
+	return nil
+}
+
+var orders = []coldchain.Kind{coldchain.ConfigChanged, coldchain.BatchReceived, coldchain.BatchPlaced, coldchain.BatchMoved, coldchain.BatchTakenOut,
+	coldchain.BatchReleased, coldchain.BatchDiscarded, coldchain.BatchUsed}
+
+// rebuild judges the record up to until, from the newest checkpoint that
+// knows all that came before it, or from the beginning, without telling
+// anything that it finds. It answers what must be told: reasons that the
+// journal has given and that what is known by now no longer supports.
+func (m *Monitor) rebuild(ctx context.Context, until sensor.Instant, late ...coldchain.Event) ([]coldchain.Event, error) {
+	list, err := m.st.EventsOf(ctx, orders...)
+	if err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	list = append(list, late...)
+	slices.SortStableFunc(list, func(a, b coldchain.Event) int { return cmp.Compare(a.Time, b.Time) })
+	configs := slices.DeleteFunc(slices.Clone(list), func(e coldchain.Event) bool { return e.Kind != coldchain.ConfigChanged || e.Config == nil })
+	if len(configs) == 0 {
+		return nil, fmt.Errorf("read journal: it has no config_changed, though readings were judged up to %s", until)
+	}
+	m.origin = configs[0].Time
+	e, from := m.restore(ctx, until, list, configs)
+	if e == nil {
+		e, from = coldchain.New(*configs[0].Config, configs[0].Time), configs[0].Time
+		m.held = *configs[0].Config
+		list = slices.DeleteFunc(list, func(x coldchain.Event) bool { return x.Seq == configs[0].Seq })
+	} else {
+		list = slices.DeleteFunc(list, func(x coldchain.Event) bool { return x.Time < from })
+	}
+	e.Quiet(true)
+	started := time.Now()
+	i := 0
+	apply := func(t sensor.Instant) error {
+		for ; i < len(list) && list[i].Time <= t; i++ {
+			ev := list[i]
+			if ev.Kind == coldchain.ConfigChanged {
+				if err := e.Reconfigure(ev.Time, *ev.Config); err != nil {
+					return fmt.Errorf("apply event %d: %w", ev.Seq, err)
+				}
+				m.held = *ev.Config
+				continue
+			}
+			if err := e.Apply(ev); err != nil {
+				return fmt.Errorf("apply event %d: %w", ev.Seq, err)
+			}
+		}
+		return nil
+	}
+	n := 0
+	err = m.st.EachReading(ctx, from, until+1, func(r sensor.Reading, _ bool) error {
+		if i < len(list) && list[i].Time <= r.Time {
+			if err := apply(r.Time); err != nil {
+				return err
+			}
+		}
+		n++
+		e.Observe(r)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("judge readings anew: %w", err)
+	}
+	if err := apply(until); err != nil {
+		return nil, err
+	}
+	e.Tick(until)
+	e.Quiet(false)
+	said, err := m.st.EventsOf(ctx, coldchain.BatchQuarantined, coldchain.BatchRejudged, coldchain.BatchReleased)
+	if err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	told := e.Latch(said, until)
+	m.e = e
+	m.log.Info("judged again what no checkpoint covers", "from", from.String(), "readings", n, "took", time.Since(started).Round(time.Millisecond))
+	return told, nil
+}
+
+// restore looks for a checkpoint to go on from: one made before nothing that
+// it would have had to know. It answers nil where there is none.
+func (m *Monitor) restore(ctx context.Context, until sensor.Instant, list, configs []coldchain.Event) (*coldchain.Evaluator, sensor.Instant) {
+	for before := until; ; {
+		at, seq, data, err := m.st.Checkpoint(ctx, before)
+		if err != nil || data == nil {
+			if err != nil {
+				m.log.Warn("no checkpoint can be read", "cause", err)
+			}
+			return nil, 0
+		}
+		missed := at + 1
+		for _, e := range list {
+			if e.Seq > seq && e.Time < missed {
+				missed = e.Time
+			}
+		}
+		if missed <= at {
+			before = missed - 1
+			continue
+		}
+		held := -1
+		for i, c := range configs {
+			if c.Time <= at {
+				held = i
+			}
+		}
+		if held < 0 {
+			return nil, 0
+		}
+		e, err := coldchain.Restore(*configs[held].Config, data)
+		if err != nil {
+			m.log.Warn("a checkpoint is left aside", "at", at.String(), "cause", err)
+			before = at - 1
+			continue
+		}
+		m.held = *configs[held].Config
+		return e, at + 1
+	}
+}

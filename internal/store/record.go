@@ -1,0 +1,315 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"coldkeep/internal/coldchain"
+	"coldkeep/sensor"
+)
+
+// Record writes a step in one transaction. An error means that nothing of it
+// was written; the same step may come again.
+func (s *Store) Record(ctx context.Context, step coldchain.Step) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fault != nil {
+		if err := s.fault("record"); err != nil {
+			return err
+		}
+	}
+	last := s.last
+	see := func(seq uint64) error {
+		if seq <= s.last {
+			return fmt.Errorf("record step: seq %d was given already: the record is at %d", seq, s.last)
+		}
+		last = max(last, seq)
+		return nil
+	}
+	sweeps := 0
+	numbers := s.numbers
+	for i := range step.Sweeps {
+		for _, r := range step.Sweeps[i].Readings {
+			if _, known := s.numbers[r.Probe]; !known {
+				numbers = maps.Clone(s.numbers) // kept only if the transaction is
+			}
+		}
+	}
+	err := s.transact(ctx, func(tx *sql.Tx) error {
+		for i := range step.Sweeps {
+			w := &step.Sweeps[i]
+			if len(w.Readings) == 0 {
+				continue // nothing was asked: there is nothing to keep
+			}
+			for _, r := range w.Readings {
+				if err := see(r.Seq); err != nil {
+					return err
+				}
+			}
+			if err := numberProbes(ctx, tx, w, numbers); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, "INSERT INTO inbox VALUES (?, ?, ?)", w.Readings[0].Seq, w.Slot, packSweep(w, numbers)); err != nil {
+				return fmt.Errorf("record sweep: %w", err)
+			}
+			sweeps++
+		}
+		for _, e := range step.Events {
+			if err := see(e.Seq); err != nil {
+				return err
+			}
+			if err := writeEvent(ctx, tx, e); err != nil {
+				return err
+			}
+		}
+		for name, seq := range step.Cursors {
+			if _, err := tx.ExecContext(ctx, "INSERT INTO cursor VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq", name, seq); err != nil {
+				return fmt.Errorf("record cursor: %w", err)
+			}
+		}
+		if step.Checkpoint != nil {
+			return writeCheckpoint(ctx, tx, step.At, last, step.Checkpoint)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("record step: %w", err)
+	}
+	s.last = last
+	s.numbers = numbers
+	s.inbox += sweeps
+	if s.inbox >= 2*foldSweeps {
+		// What is folded is durable already: a failure here is tried again later.
+		if err := s.fold(ctx); err != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// numberProbes gives a number to probes that have none.
+func numberProbes(ctx context.Context, tx *sql.Tx, w *sensor.Sweep, numbers map[string]uint64) error {
+	for _, r := range w.Readings {
+		if _, known := numbers[r.Probe]; known {
+			continue
+		}
+		n := uint64(len(numbers))
+		if _, err := tx.ExecContext(ctx, "INSERT INTO probe VALUES (?, ?)", n, r.Probe); err != nil {
+			return fmt.Errorf("record probe %s: %w", r.Probe, err)
+		}
+		numbers[r.Probe] = n
+	}
+	return nil
+}
+
+// probeNames reads what the numbers stand for.
+func (s *Store) probeNames(ctx context.Context) (map[uint64]string, error) {
+	rows, err := s.r.QueryContext(ctx, "SELECT number, name FROM probe")
+	if err != nil {
+		return nil, fmt.Errorf("read probes: %w", err)
+	}
+	defer rows.Close()
+	names := map[uint64]string{}
+	for rows.Next() {
+		var n uint64
+		var name string
+		if err := rows.Scan(&n, &name); err != nil {
+			return nil, fmt.Errorf("read probes: %w", err)
+		}
+		names[n] = name
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read probes: %w", err)
+	}
+	return names, nil
+}
+
+func null(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func writeEvent(ctx context.Context, tx *sql.Tx, e coldchain.Event) error {
+	body, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("record event %s: %w", e.Kind, err)
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		e.Seq, e.Time, e.Kind, null(e.Unit), null(e.Batch), null(e.ID), e.V, string(body)); err != nil {
+		return fmt.Errorf("record event %s: %w", e.Kind, err)
+	}
+	exec := func(query string, args ...any) {
+		if err == nil {
+			_, err = tx.ExecContext(ctx, query, args...)
+		}
+	}
+	leave := func() { exec("UPDATE placement SET until = ? WHERE batch = ? AND until IS NULL", e.Time, e.Batch) }
+	switch e.Kind {
+	case coldchain.BatchReceived:
+		exec("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)", e.Batch, e.Profile, e.Lot, e.Vials, e.Expiry, e.Time)
+	case coldchain.BatchPlaced, coldchain.BatchMoved:
+		leave()
+		exec("INSERT INTO placement VALUES (?, ?, ?, NULL)", e.Batch, e.Time, e.Unit)
+	case coldchain.BatchTakenOut:
+		leave()
+	case coldchain.BatchUsed, coldchain.BatchDiscarded:
+		leave()
+		exec("UPDATE batch SET ended = ?, how = ? WHERE id = ?", e.Time, strings.TrimPrefix(string(e.Kind), "batch_"), e.Batch)
+	}
+	if err != nil {
+		return fmt.Errorf("record what %s says: %w", e.Kind, err)
+	}
+	return nil
+}
+
+// keptCheckpoints are the newest ones; besides, one a day is kept for a week,
+// so that what comes late is judged anew from the day before it.
+const keptCheckpoints = 2
+
+func writeCheckpoint(ctx context.Context, tx *sql.Tx, at sensor.Instant, seq uint64, data []byte) error {
+	if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)", at, seq, data); err != nil {
+		return fmt.Errorf("record checkpoint: %w", err)
+	}
+	const day = 24 * 3600 * 1000
+	_, err := tx.ExecContext(ctx, `DELETE FROM checkpoint WHERE at NOT IN (SELECT at FROM checkpoint ORDER BY at DESC LIMIT ?)
+		AND (at < ?2 - 8 * ?3 OR at NOT IN (SELECT min(at) FROM checkpoint GROUP BY at / ?3))`, keptCheckpoints, at, day)
+	if err != nil {
+		return fmt.Errorf("drop old checkpoints: %w", err)
+	}
+	return nil
+}
+
+// fold moves the older half of the inbox into a chunk, in one transaction.
+func (s *Store) fold(ctx context.Context) error {
+	list, err := s.inboxSweeps(ctx, "SELECT seq, slot, data FROM inbox ORDER BY seq LIMIT ?", foldSweeps)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	heads, err := packHeads(list)
+	if err != nil {
+		return err
+	}
+	probes := map[string][]sample{}
+	first, last := list[0].sweep.Slot, list[0].sweep.Slot
+	for i := range list {
+		for j := range list[i].sweep.Readings {
+			r := &list[i].sweep.Readings[j]
+			probes[r.Probe] = append(probes[r.Probe], sample{i, r})
+			first, last = min(first, r.Time), max(last, r.Time)
+		}
+	}
+	end := list[len(list)-1]
+	err = s.transact(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, "INSERT INTO chunk (first_seq, last_seq, first_time, last_time, sweeps) VALUES (?, ?, ?, ?, ?)",
+			list[0].seq, end.lastSeq(), first, last, heads)
+		if err != nil {
+			return err
+		}
+		id, err := res.LastInsertId()
+		if err != nil {
+			return err
+		}
+		for probe, samples := range probes {
+			data, err := packSeries(list, samples)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, "INSERT INTO series VALUES (?, ?, ?)", id, probe, data); err != nil {
+				return err
+			}
+		}
+		_, err = tx.ExecContext(ctx, "DELETE FROM inbox WHERE seq <= ?", end.seq)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("fold inbox: %w", err)
+	}
+	s.inbox -= len(list)
+	return nil
+}
+
+func (s *Store) inboxSweeps(ctx context.Context, query string, args ...any) ([]packedSweep, error) {
+	rows, err := s.r.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read inbox: %w", err)
+	}
+	defer rows.Close()
+	// After the rows: what they name was numbered before they were written.
+	var names map[uint64]string
+	var list []packedSweep
+	for rows.Next() {
+		var seq uint64
+		var slot sensor.Instant
+		var data sql.RawBytes
+		if err := rows.Scan(&seq, &slot, &data); err != nil {
+			return nil, fmt.Errorf("read inbox: %w", err)
+		}
+		if names == nil {
+			if names, err = s.probeNames(ctx); err != nil {
+				return nil, err
+			}
+		}
+		p, err := unpackSweep(seq, slot, data, names)
+		if err != nil {
+			return nil, fmt.Errorf("read sweep %d of %s: %w", seq, slot, err)
+		}
+		list = append(list, p)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read inbox: %w", err)
+	}
+	return list, nil
+}
+
+// chunkSweeps gives the sweeps of a chunk, whole.
+func (s *Store) chunkSweeps(ctx context.Context, id int64) ([]packedSweep, error) {
+	s.cache.Lock()
+	defer s.cache.Unlock()
+	if s.cache.id == id && s.cache.sweeps != nil {
+		return s.cache.sweeps, nil
+	}
+	var heads []byte
+	if err := s.r.QueryRowContext(ctx, "SELECT sweeps FROM chunk WHERE id = ?", id).Scan(&heads); err != nil {
+		return nil, fmt.Errorf("read chunk %d: %w", id, err)
+	}
+	list, err := unpackHeads(heads)
+	if err != nil {
+		return nil, fmt.Errorf("read chunk %d: %w", id, err)
+	}
+	rows, err := s.r.QueryContext(ctx, "SELECT probe, data FROM series WHERE chunk = ?", id)
+	if err != nil {
+		return nil, fmt.Errorf("read chunk %d: %w", id, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var probe string
+		var data []byte
+		if err := rows.Scan(&probe, &data); err != nil {
+			return nil, fmt.Errorf("read chunk %d: %w", id, err)
+		}
+		readings, at, err := unpackSeries(list, probe, data)
+		if err != nil {
+			return nil, fmt.Errorf("read chunk %d, probe %s: %w", id, probe, err)
+		}
+		for i, r := range readings {
+			w := &list[at[i]].sweep
+			w.Readings = append(w.Readings, r)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read chunk %d: %w", id, err)
+	}
+	for i := range list {
+		slices.SortFunc(list[i].sweep.Readings, func(a, b sensor.Reading) int { return cmp.Compare(a.Seq, b.Seq) })
+	}
+	s.cache.id, s.cache.sweeps = id, list
+	return list, nil
+}
