@@ -1,0 +1,143 @@
+package chips
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"periph.io/x/conn/v3/onewire"
+	"periph.io/x/conn/v3/onewire/onewirereg"
+
+	"coldkeep/sensor"
+)
+
+// parseROM reads a one-wire address as the kernel writes it: the family, a
+// hyphen, and the serial's 12 hex digits, highest byte first. periph wants the
+// whole ROM in one word: family lowest, then the serial, and the CRC on top.
+func parseROM(s string) (onewire.Address, error) {
+	family, serial, ok := strings.Cut(strings.ToLower(s), "-")
+	f, err1 := hex.DecodeString(family)
+	n, err2 := hex.DecodeString(serial)
+	if !ok || err1 != nil || err2 != nil || len(f) != 1 || len(n) != 6 {
+		return 0, fmt.Errorf("address %q: write it as the kernel does, for example 28-00000c8cf9b1 (family, hyphen, 12 hex digits)", s)
+	}
+	if f[0] != ds18b20Family {
+		return 0, fmt.Errorf("address %q: family %s is no DS18B20, whose addresses begin with 28-", s, family)
+	}
+	rom := make([]byte, 8)
+	rom[0] = f[0]
+	for i := range 6 {
+		rom[1+i] = n[5-i]
+	}
+	rom[7] = crc8(rom[:7])
+	var a onewire.Address
+	for i, b := range rom {
+		a |= onewire.Address(b) << (8 * i)
+	}
+	return a, nil
+}
+
+// formatROM writes an address as the kernel does.
+func formatROM(a onewire.Address) string {
+	return fmt.Sprintf("%02x-%012x", byte(a), uint64(a)>>8&0xffffffffffff)
+}
+
+// crc8 is Dallas' CRC: x⁸+x⁵+x⁴+1, lowest bit first, from 0 (application note 27).
+func crc8(b []byte) (crc byte) {
+	for _, v := range b {
+		for range 8 {
+			mix := (crc ^ v) & 1
+			crc >>= 1
+			if mix != 0 {
+				crc ^= 0x8c
+			}
+			v >>= 1
+		}
+	}
+	return crc
+}
+
+func openerOneWire(name string, probes []sensor.Probe) (func() (wire, error), error) {
+	w := oneWire{}
+	for _, p := range probes {
+		rom, err := parseROM(p.Address)
+		if err != nil {
+			return nil, err
+		}
+		w.chips = append(w.chips, &ds18b20{rom: rom})
+	}
+	return func() (wire, error) {
+		b, err := onewirereg.Open(registryName(name))
+		if err != nil {
+			return nil, err
+		}
+		fresh := &oneWire{bus: b, chips: make([]*ds18b20, len(w.chips))}
+		for i, c := range w.chips {
+			fresh.chips[i] = &ds18b20{rom: c.rom}
+		}
+		return fresh, nil
+	}, nil
+}
+
+// oneWire is a bus of DS18B20s.
+type oneWire struct {
+	bus   onewire.BusCloser
+	chips []*ds18b20
+}
+
+// sweep starts the conversion of every chip, one right after the other, so
+// that all convert at the same time, waits once, and reads them. Each is
+// started by its address and not all by "skip ROM", because only a chip that
+// is spoken to alone can say that it has begun. (A reset on the wire does not
+// disturb a conversion of a chip with a power wire of its own.)
+func (w *oneWire) sweep(give func(int, outcome)) error {
+	var bad error
+	started := make([]bool, len(w.chips))
+	failed := make([]error, len(w.chips))
+	any := false
+	for i, c := range w.chips {
+		started[i], failed[i] = c.start(w.bus)
+		any = any || failed[i] == nil
+	}
+	if any {
+		time.Sleep(conversionTime)
+	}
+	dead := 0
+	for i, c := range w.chips {
+		o := outcome{fault: sensor.FaultBus, cause: failed[i]}
+		if failed[i] == nil {
+			o = c.read(w.bus, started[i])
+		} else if isAbsent(failed[i]) {
+			o.fault = sensor.FaultAbsent
+		}
+		if o.fault == sensor.FaultBus || o.fault == sensor.FaultAbsent {
+			dead++
+			bad = o.cause
+		}
+		give(i, o)
+	}
+	if dead < len(w.chips) {
+		return nil
+	}
+	// Nothing at all answers: it may be the bus.
+	return fmt.Errorf("no probe answers: %w", bad)
+}
+
+func (w *oneWire) close() error { return w.bus.Close() }
+
+// isAbsent tells an empty wire from a broken bus. periph's errors are typed
+// for the first (onewire.NoDevicesError, BusError) but for the kernel's
+// netlink, which says by status 255 that nobody gave a presence pulse.
+func isAbsent(err error) bool {
+	if e, ok := err.(onewire.NoDevicesError); ok && e.NoDevices() {
+		return true
+	}
+	if e, ok := err.(onewire.ShortedBusError); ok && e.IsShorted() {
+		return false
+	}
+	if e, ok := err.(onewire.BusError); ok && e.BusError() {
+		return true
+	}
+	return strings.Contains(err.Error(), "status 255") || strings.Contains(err.Error(), "no device")
+}
