@@ -168,6 +168,27 @@ func TestABusThatComesLater(t *testing.T) {
 	})
 }
 
+// 85 °C out of nothing is what a clone shows that has lost its power; one
+// that stays is a temperature.
+func TestASudden85DegreesIsAskedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := must[*chipsim.OneWire](t)(chipsim.NewOneWire("hot"))
+		defer sim.Close()
+		temp := 5.0
+		sim.Add(must[*chipsim.DS18B20](t)(chipsim.NewDS18B20(address(0), func(time.Time) float64 { return temp })))
+		b := must[[]sensor.Bus](t)(chips.Open(t.Context(), []sensor.Probe{{ID: "p", Chip: "ds18b20", Bus: "hot", Address: address(0)}}, quiet()))[0]
+		defer b.Close()
+		sweep(t, b)
+		temp = 85
+		if r := sweep(t, b)[0]; r.Fault != sensor.FaultPowerOn {
+			t.Errorf("at once: %+v", r)
+		}
+		if r := sweep(t, b)[0]; r.Fault != "" || r.Temp != 85000 {
+			t.Errorf("again: %+v, want 85 °C", r)
+		}
+	})
+}
+
 func TestMCP9808(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := must[*chipsim.I2C](t)(chipsim.NewI2C("mcp"))

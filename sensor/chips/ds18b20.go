@@ -16,6 +16,8 @@ const (
 	ds18b20Low    = sensor.Temp(-55000) // p. 1
 	ds18b20High   = sensor.Temp(125000)
 
+	powerOn = sensor.Temp(85000)
+
 	cmdConvert        = 0x44 // p. 11
 	cmdReadScratchpad = 0xbe // p. 12
 
@@ -31,6 +33,8 @@ type ds18b20 struct {
 	rom   onewire.Address
 	known bool
 	last  scratchpad
+	temp  sensor.Temp // of last
+	alone bool        // the value before was an 85 °C out of nothing
 }
 
 // A scratchpad is the chip's memory as it is sent: temperature (2), TH, TL,
@@ -76,7 +80,13 @@ func (c *ds18b20) read(b onewire.Bus, started bool) outcome {
 	// A chip that did not say that it converts may be one that says it oddly:
 	// then its value moves all the same.
 	same := !c.known || s == c.last
-	c.known, c.last = true, s
+	// Some clones show their power-on value with the 0x10 of a true 85 °C: so
+	// one that comes out of nothing is believed only when it comes twice.
+	sudden := o.raw == powerOn && !(c.known && c.temp > powerOn-10_000) && !c.alone
+	if c.alone = sudden; sudden {
+		return outcome{fault: sensor.FaultPowerOn, cause: fmt.Errorf("85 °C at once: scratchpad % x", s[:])}
+	}
+	c.known, c.last, c.temp = true, s, o.raw
 	if !started && same {
 		return outcome{fault: sensor.FaultStale, cause: errors.New("the chip did not begin to convert, and its value is the one before")}
 	}

@@ -1,0 +1,192 @@
+// Package metrics tells Prometheus how things stand, as constant metrics made
+// at each scrape from one snapshot: what is not known is not there, and no
+// value outlives the probe that gave it.
+package metrics
+
+import (
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"coldkeep/internal/coldchain"
+	"coldkeep/sensor"
+)
+
+// Source is what is asked at each scrape.
+type Source struct {
+	Snapshot func() *coldchain.Snapshot
+	Interval time.Duration // between sweeps
+	Version  string
+	// Connected and Backlog are of MQTT; nil where none is configured.
+	Connected func() bool
+	Backlog   func() uint64
+}
+
+// Handler serves /metrics, with the Go runtime's and the process' own.
+func Handler(s Source) http.Handler {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), NewCollector(s))
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
+}
+
+// A Collector implements prometheus.Collector.
+type Collector struct{ s Source }
+
+// NewCollector makes one.
+func NewCollector(s Source) *Collector { return &Collector{s} }
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("coldkeep_"+name, help, labels, nil)
+}
+
+var (
+	buildInfo = desc("build_info", "What runs here; always 1.", "version", "revision", "goversion")
+
+	probeTemp  = desc("probe_temperature_celsius", "Newest temperature; there exactly while the probe is up.", "unit", "probe")
+	probeUp    = desc("probe_up", "1 while the newest reading is good and no older than two intervals.", "unit", "probe")
+	probeLast  = desc("probe_last_reading_timestamp_seconds", "When the probe was read last, also in vain.", "unit", "probe")
+	probeReads = desc("probe_reads_total", "Readings since the daemon started, good or not.", "unit", "probe")
+	probeFails = desc("probe_read_failures_total", "Readings that gave no temperature, since the daemon started.", "unit", "probe", "fault")
+	probeDue   = desc("probe_calibration_due_timestamp_seconds", "When the probe is to be calibrated again.", "unit", "probe")
+
+	unitLow  = desc("unit_range_low_celsius", "Lower end of the unit's range.", "unit")
+	unitHigh = desc("unit_range_high_celsius", "Upper end of the unit's range.", "unit")
+	unitOut  = desc("unit_out_of_range", "1 while an excursion is open, also when its data are lost.", "unit")
+	unitOutS = desc("unit_out_of_range_seconds_total", "Time out of range since the record began.", "unit")
+	unitDark = desc("unit_unmonitored_seconds_total", "Time without a temperature since the record began.", "unit")
+
+	batches   = desc("batches", "Batches in storage.", "unit", "verdict")
+	flagged   = desc("batch_flagged", "1 where a batch in storage is out of range or quarantined.", "unit", "batch")
+	allowance = desc("batch_allowance_remaining_ratio", "What is left of a rule's allowance, 0 to 1.", "unit", "batch", "rule")
+
+	alarms   = desc("alarms", "Open alarms.", "severity", "state")
+	sent     = desc("notifications_total", "Notifications that a channel took, since the daemon started.", "channel")
+	unsent   = desc("notification_failures_total", "Notifications that a channel did not take, since the daemon started.", "channel")
+	mqttUp   = desc("mqtt_connected", "1 while the MQTT broker is connected.")
+	mqttLate = desc("mqtt_backlog_messages", "Readings and events that the MQTT broker has not acknowledged.")
+
+	clock  = desc("clock_synchronized", "1 while the system's clock is disciplined.")
+	faults = desc("store_write_failures_total", "Steps that could not be written, since the daemon started.")
+)
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{buildInfo, probeTemp, probeUp, probeLast, probeReads, probeFails, probeDue, unitLow, unitHigh, unitOut, unitOutS, unitDark,
+		batches, flagged, allowance, alarms, sent, unsent, mqttUp, mqttLate, clock, faults} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	set := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	count := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+	}
+	set(buildInfo, 1, c.s.Version, revision(), runtime.Version())
+	s := c.s.Snapshot()
+	if s == nil {
+		return
+	}
+	now := sensor.At(time.Now())
+	for i := range s.Units {
+		u := &s.Units[i]
+		set(unitLow, u.Range.Low.Celsius(), u.ID)
+		set(unitHigh, u.Range.High.Celsius(), u.ID)
+		set(unitOut, truth(u.OutOfRange), u.ID)
+		count(unitOutS, u.OutOfRangeS, u.ID)
+		count(unitDark, u.UnmonitoredS, u.ID)
+		for _, p := range u.Probes {
+			// A snapshot that nobody renews must not look alive.
+			up := p.Up && now.Sub(p.Last.Time) <= 2*c.s.Interval
+			set(probeUp, truth(up), u.ID, p.ID)
+			if up {
+				set(probeTemp, p.Last.Temp.Celsius(), u.ID, p.ID)
+			}
+			if p.Last.Time != 0 {
+				set(probeLast, float64(p.Last.Time)/1000, u.ID, p.ID)
+			}
+			count(probeReads, float64(p.Reads), u.ID, p.ID)
+			for _, f := range probeFaults {
+				count(probeFails, float64(p.Failures[f]), u.ID, p.ID, string(f))
+			}
+			if p.CalibrationDue != 0 {
+				set(probeDue, float64(p.CalibrationDue)/1000, u.ID, p.ID)
+			}
+		}
+	}
+	c.batches(s, set)
+	open := map[coldchain.Severity]int{}
+	for _, a := range s.Alarms {
+		open[a.Severity]++
+	}
+	for _, v := range []coldchain.Severity{coldchain.Critical, coldchain.Warning} {
+		set(alarms, float64(open[v]), string(v), "raised")
+	}
+	for channel, n := range s.Notifications {
+		count(sent, float64(n.Sent), channel)
+		count(unsent, float64(n.Failed), channel)
+	}
+	if c.s.Connected != nil {
+		set(mqttUp, truth(c.s.Connected()))
+		set(mqttLate, float64(c.s.Backlog()))
+	}
+	set(clock, truth(s.Synchronized))
+	count(faults, float64(s.Store.WriteFailures))
+}
+
+func (c *Collector) batches(s *coldchain.Snapshot, set func(*prometheus.Desc, float64, ...string)) {
+	type key struct {
+		unit    string
+		verdict coldchain.Verdict
+	}
+	n := map[key]int{}
+	for i := range s.Batches {
+		b := &s.Batches[i]
+		if b.Unit == "" {
+			continue
+		}
+		n[key{b.Unit, b.Verdict}]++
+		set(flagged, truth(b.Verdict.Flagged()), b.Unit, b.ID)
+		for _, a := range b.Allowance {
+			if a.TotalS > 0 {
+				set(allowance, a.LeftS/a.TotalS, b.Unit, b.ID, a.Rule)
+			}
+		}
+	}
+	for i := range s.Units {
+		for _, v := range []coldchain.Verdict{coldchain.InRange, coldchain.InExcursion, coldchain.Quarantined, coldchain.Released, coldchain.Expired, coldchain.Unknown} {
+			set(batches, float64(n[key{s.Units[i].ID, v}]), s.Units[i].ID, string(v))
+		}
+	}
+}
+
+// probeFaults are the faults that a probe on a wire can have: known before
+// they happen, so that their series begin at 0.
+var probeFaults = []sensor.Fault{sensor.FaultAbsent, sensor.FaultBus, sensor.FaultTimeout, sensor.FaultCRC, sensor.FaultAllZero, sensor.FaultPowerOn,
+	sensor.FaultStale, sensor.FaultIdentity, sensor.FaultOutOfRange, sensor.FaultNotSampled, sensor.FaultUnspecified}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func revision() string {
+	if b, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range b.Settings {
+			if s.Key == "vcs.revision" {
+				return s.Value
+			}
+		}
+	}
+	return "unknown"
+}
