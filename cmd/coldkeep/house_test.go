@@ -11,9 +11,17 @@ import (
 // mayImport is the house: which package may import which of ours.
 var mayImport = map[string][]string{
 	"sensor":             {},
+	"sensor/chips":       {"sensor"},
+	"sensor/chipsim":     {"sensor"},
+	"alert":              {},
 	"internal/coldchain": {"sensor"},
 	"internal/config":    {"sensor", "internal/coldchain"},
 	"internal/recording": {"sensor"},
+	"internal/monitor":   {"sensor", "internal/coldchain", "alert"},
+	"internal/store":     {"sensor", "internal/coldchain"},
+	"internal/mqtt":      {"sensor", "internal/coldchain"},
+	"internal/metrics":   {"sensor", "internal/coldchain"},
+	"internal/web":       {"sensor", "internal/coldchain"},
 	"cmd/coldkeep":       {"*"},
 }
 

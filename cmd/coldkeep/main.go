@@ -28,7 +28,11 @@ var errProblems = errors.New("problems found")
 
 // commands is the command line: one struct a subcommand, each in its file.
 type commands struct {
+	Run     runCommand     `cmd:"" help:"The daemon: read the probes, keep the record, tell people."`
+	Demo    demoCommand    `cmd:"" help:"The daemon on simulated fridges; needs nothing."`
 	Check   checkCommand   `cmd:"" help:"Validate a configuration file; exit 3 when something is wrong with it."`
+	Probes  probesCommand  `cmd:"" help:"What answers on the buses, and what the probes say."`
+	Batch   batchCommand   `cmd:"" help:"Receive, place, move and look at batches."`
 	Replay  replayCommand  `cmd:"" help:"Judge recorded readings as the daemon would have."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
 }

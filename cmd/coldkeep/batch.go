@@ -1,0 +1,370 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"coldkeep/internal/coldchain"
+	"coldkeep/internal/monitor"
+	"coldkeep/internal/store"
+	"coldkeep/sensor"
+)
+
+type batchCommand struct {
+	Receive batchReceive `cmd:"" aliases:"add" help:"A batch has come: from here on it has a record."`
+	Place   batchPlace   `cmd:"" help:"Put a batch into a unit."`
+	Move    batchMove    `cmd:"" help:"Move a batch to another unit."`
+	TakeOut batchTakeOut `cmd:"" aliases:"remove" help:"Take a batch out of its unit."`
+	Release batchRelease `cmd:"" help:"Decide that a quarantined batch may be used."`
+	Discard batchDiscard `cmd:"" help:"Decide that a batch is discarded."`
+	Use     batchUse     `cmd:"" help:"A batch is used up."`
+	List    batchList    `cmd:"" help:"List the batches."`
+	Show    batchShow    `cmd:"" help:"What the record says of a batch."`
+}
+
+// where finds the daemon.
+type where struct {
+	Dir    string `placeholder:"DIR" help:"The daemon's data directory."`
+	Config string `placeholder:"FILE" help:"The daemon's configuration file."`
+}
+
+func (w *where) dir(a *app) (string, error) {
+	switch {
+	case w.Dir != "":
+		return w.Dir, nil
+	case w.Config != "":
+		cfg, err := a.load(w.Config)
+		if err != nil {
+			return "", err
+		}
+		return cfg.Storage.Dir, nil
+	}
+	return "", errors.New("which daemon? give --dir DIR or --config FILE")
+}
+
+// order is what every command that changes something takes.
+type order struct {
+	where
+	By        string `placeholder:"NAME" help:"Who does this; default: the user of this machine."`
+	Reason    string `placeholder:"TEXT" help:"Why."`
+	At        string `placeholder:"TIME" help:"When it happened, if not now: 2026-05-02T10:36:00Z."`
+	CommandID string `name:"id" placeholder:"ID" help:"The command's own id: a repeat with the same one does nothing."`
+	JSON      bool   `name:"json" help:"Print the event as JSON."`
+}
+
+// send gives a command to the running daemon.
+func (o *order) send(a *app, name string, c coldchain.Command) error {
+	dir, err := o.dir(a)
+	if err != nil {
+		return err
+	}
+	c.ID, c.By, c.Reason, c.Via = o.CommandID, o.By, o.Reason, "cli"
+	if c.ID == "" {
+		c.ID = rand.Text()
+	}
+	if c.By == "" {
+		u, err := user.Current()
+		if err != nil {
+			return fmt.Errorf("who does this? give --by NAME (%w)", err)
+		}
+		c.By = u.Username
+	}
+	if o.At != "" {
+		if err := c.At.UnmarshalText([]byte(o.At)); err != nil {
+			return fmt.Errorf("--at %q: write it as 2026-05-02T10:36:00Z", o.At)
+		}
+	}
+	body, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("write command: %w", err)
+	}
+	var answer struct {
+		Event coldchain.Event `json:"event"`
+	}
+	if err := askDaemon(a.ctx, dir, http.MethodPost, "/api/v1/commands/"+name, body, &answer); err != nil {
+		return err
+	}
+	if o.JSON {
+		return json.NewEncoder(a.out).Encode(answer.Event)
+	}
+	e := answer.Event
+	what := strings.TrimPrefix(strings.ReplaceAll(string(e.Kind), "_", " "), "batch ")
+	if e.Unit != "" {
+		what += " in " + e.Unit
+	}
+	_, err = fmt.Fprintf(a.out, "%s: %s, %s, by %s\n", e.Batch, what, e.Time, e.By)
+	return err
+}
+
+// errNotRunning says that nobody listens on the socket.
+var errNotRunning = errors.New("no daemon runs there")
+
+// askDaemon speaks HTTP on the daemon's socket.
+func askDaemon(ctx context.Context, dir, method, path string, body []byte, into any) error {
+	socket := filepath.Join(dir, socketName)
+	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", socket)
+	}}}
+	req, err := http.NewRequestWithContext(ctx, method, "http://coldkeep"+path, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("ask daemon: %w", err)
+	}
+	resp, err := client.Do(req)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("ask daemon on %s: %w: start `coldkeep run`", socket, errNotRunning)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("ask daemon: %s may be opened by its owner and group only: are you in the group?", socket)
+	case err != nil:
+		return fmt.Errorf("ask daemon: %w", err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		var e struct {
+			Error struct{ Message string }
+		}
+		if json.Unmarshal(data, &e) == nil && e.Error.Message != "" {
+			return errors.New(e.Error.Message)
+		}
+		return fmt.Errorf("the daemon answered %s", resp.Status)
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("read the daemon's answer: %w", err)
+	}
+	return nil
+}
+
+type batchReceive struct {
+	ID      string `arg:"" help:"The batch's id: letters, digits, hyphens."`
+	Profile string `required:"" placeholder:"P" help:"The storage conditions on its label."`
+	Lot     string `placeholder:"L" help:"The lot on its label."`
+	Vials   int    `placeholder:"N" help:"How many vials."`
+	Expiry  string `placeholder:"DATE" help:"The last day on its label, 2027-01-31."`
+	order
+}
+
+func (c *batchReceive) Run(a *app) error {
+	if c.Expiry != "" {
+		if _, err := time.Parse(time.DateOnly, c.Expiry); err != nil {
+			return fmt.Errorf("--expiry %q: write it as 2027-01-31", c.Expiry)
+		}
+	}
+	return c.send(a, "receive", coldchain.Command{Batch: c.ID, Profile: c.Profile, Lot: c.Lot, Vials: c.Vials, Expiry: c.Expiry})
+}
+
+type batchPlace struct {
+	ID   string `arg:"" help:"The batch."`
+	Unit string `arg:"" help:"The unit."`
+	order
+}
+
+func (c *batchPlace) Run(a *app) error {
+	return c.send(a, "place", coldchain.Command{Batch: c.ID, Unit: c.Unit})
+}
+
+type batchMove struct {
+	ID   string `arg:"" help:"The batch."`
+	Unit string `arg:"" help:"The unit it goes to."`
+	order
+}
+
+func (c *batchMove) Run(a *app) error {
+	return c.send(a, "move", coldchain.Command{Batch: c.ID, Unit: c.Unit})
+}
+
+type batchTakeOut struct {
+	ID string `arg:"" help:"The batch."`
+	order
+}
+
+func (c *batchTakeOut) Run(a *app) error {
+	return c.send(a, "take-out", coldchain.Command{Batch: c.ID})
+}
+
+type batchRelease struct {
+	ID    string   `arg:"" help:"The batch."`
+	Rules []string `placeholder:"RULE" help:"The reasons that this answers; default: all."`
+	order
+}
+
+func (c *batchRelease) Run(a *app) error {
+	return c.send(a, "release", coldchain.Command{Batch: c.ID, Rules: c.Rules})
+}
+
+type batchDiscard struct {
+	ID string `arg:"" help:"The batch."`
+	order
+}
+
+func (c *batchDiscard) Run(a *app) error {
+	return c.send(a, "discard", coldchain.Command{Batch: c.ID})
+}
+
+type batchUse struct {
+	ID string `arg:"" help:"The batch."`
+	order
+}
+
+func (c *batchUse) Run(a *app) error { return c.send(a, "use", coldchain.Command{Batch: c.ID}) }
+
+// batchLine is a batch as the API gives it.
+type batchLine struct {
+	coldchain.BatchState
+	Flagged bool            `json:"flagged"`
+	Words   coldchain.Words `json:"words"`
+}
+
+// batches asks the daemon, or reads the record of one that does not run.
+func batches(a *app, dir string) ([]batchLine, error) {
+	var answer struct {
+		Batches []batchLine `json:"batches"`
+	}
+	err := askDaemon(a.ctx, dir, http.MethodGet, "/api/v1/batches", nil, &answer)
+	if !errors.Is(err, errNotRunning) {
+		return answer.Batches, err
+	}
+	st, err := store.OpenReadOnly(a.ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	m := monitor.New(st, monitor.Options{Interval: time.Minute, Log: slog.New(slog.DiscardHandler)})
+	if err := m.Open(a.ctx); err != nil {
+		return nil, err
+	}
+	s := m.Snapshot()
+	fmt.Fprintf(a.errOut, "no daemon runs on %s: this is its record up to %s\n", dir, s.At)
+	reader := coldchain.NewReader(s.Site, s.At, time.UTC)
+	var list []batchLine
+	for i := range s.Batches {
+		b := &s.Batches[i]
+		var unit *coldchain.UnitState
+		for j := range s.Units {
+			if s.Units[j].ID == b.Unit {
+				unit = &s.Units[j]
+			}
+		}
+		// Nobody watches: nothing is good now.
+		if b.Now == coldchain.NowInRange {
+			b.Now = coldchain.NowNoData
+		}
+		list = append(list, batchLine{*b, b.Verdict.Flagged(), b.Words(reader, unit)})
+	}
+	return list, nil
+}
+
+type batchList struct {
+	where
+	JSON bool `name:"json" help:"Print one JSON object."`
+}
+
+func (c *batchList) Run(a *app) error {
+	dir, err := c.dir(a)
+	if err != nil {
+		return err
+	}
+	list, err := batches(a, dir)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		if list == nil {
+			list = []batchLine{}
+		}
+		return json.NewEncoder(a.out).Encode(map[string]any{"batches": list})
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "BATCH\tUNIT\tVERDICT\tNOW\tWHAT TO READ")
+	for _, b := range list {
+		unit := b.Unit
+		if unit == "" {
+			unit = "-"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", b.ID, unit, b.Verdict, b.Now, b.Words.Headline)
+	}
+	return w.Flush()
+}
+
+type batchShow struct {
+	ID string `arg:"" help:"The batch."`
+	where
+	JSON bool `name:"json" help:"Print one JSON object."`
+}
+
+func (c *batchShow) Run(a *app) error {
+	dir, err := c.dir(a)
+	if err != nil {
+		return err
+	}
+	list, err := batches(a, dir)
+	if err != nil {
+		return err
+	}
+	for _, b := range list {
+		if !strings.EqualFold(b.ID, c.ID) {
+			continue
+		}
+		if c.JSON {
+			return json.NewEncoder(a.out).Encode(b)
+		}
+		return showBatch(a.out, b)
+	}
+	return fmt.Errorf("no batch %q is known here: `coldkeep batch list` shows those that are", c.ID)
+}
+
+func showBatch(out io.Writer, b batchLine) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s\n%s\n%s\n\n", b.Words.Headline, b.Words.Do, b.Words.Why)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%s\t"+format+"\n", append([]any{name}, args...)...)
+	}
+	row("batch", "%s, lot %s, %d vials, profile %s", b.ID, b.Lot, b.Vials, b.ProfileID)
+	row("verdict", "%s since %s; now %s", b.Verdict, b.Since, b.Now)
+	for _, p := range b.Placements {
+		to := "now"
+		if p.To != nil {
+			to = p.To.String()
+		}
+		row("placed", "%s, %s to %s", p.Unit, p.From, to)
+	}
+	for _, r := range b.Reasons {
+		row("reason", "%s: %s, %s", r.Rule, r.Text, r.At)
+	}
+	x := b.Exposure
+	row("monitored", "%s", coldchain.Span(x.MonitoredS))
+	row("too warm", "%s", coldchain.Span(x.AboveS))
+	row("too cold", "%s", coldchain.Span(x.BelowS))
+	row("without data", "%s", coldchain.Span(x.UnmonitoredS))
+	row("outside", "%s", coldchain.Span(x.OutsideS))
+	temp := func(t *sensor.Temp) string {
+		if t == nil {
+			return "-"
+		}
+		return t.String() + " °C"
+	}
+	row("lowest, highest", "%s, %s", temp(x.MinC), temp(x.MaxC))
+	for _, al := range b.Allowance {
+		row("allowance", "%s: %s used, %s left", al.Rule, coldchain.Span(al.UsedS), coldchain.Span(al.LeftS))
+	}
+	return w.Flush()
+}

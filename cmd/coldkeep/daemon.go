@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+
+	"coldkeep/alert"
+	"coldkeep/internal/config"
+	"coldkeep/internal/metrics"
+	"coldkeep/internal/monitor"
+	"coldkeep/internal/mqtt"
+	"coldkeep/internal/store"
+	"coldkeep/internal/web"
+	"coldkeep/sensor"
+)
+
+// socketName is the socket for commands within the data directory.
+const socketName = "coldkeep.sock"
+
+// A daemon is the wiring of one run: of a config and of buses that are there.
+type daemon struct {
+	cfg   *config.Config
+	buses []sensor.Bus
+	log   *slog.Logger
+	demo  bool
+	// fill, where set, feeds history before the followers start.
+	fill func(context.Context, *monitor.Monitor) error
+	// up is told where the pages are, once everything runs.
+	up func(web string)
+}
+
+// cleanup runs what was put off, last in first out, and keeps all errors.
+type cleanup struct{ list []func() error }
+
+func (c *cleanup) later(f func() error) { c.list = append(c.list, f) }
+func (c *cleanup) run() (err error) {
+	for i := len(c.list) - 1; i >= 0; i-- {
+		err = errors.Join(err, c.list[i]())
+	}
+	return err
+}
+
+// run serves until ctx ends.
+func (d *daemon) run(ctx context.Context) (err error) {
+	// The daemon's memory is small and its garbage smaller: collecting more
+	// often costs a Pi Zero less than the pages would.
+	debug.SetGCPercent(50)
+	var clean cleanup
+	defer func() { err = errors.Join(err, clean.run()) }()
+	for _, b := range d.buses {
+		clean.later(b.Close)
+	}
+	st, err := store.Open(ctx, d.cfg.Storage.Dir)
+	if err != nil {
+		return err
+	}
+	clean.later(st.Close)
+	m := monitor.New(st, monitor.Options{Config: d.cfg.Judging(), Probes: d.cfg.Probes, Buses: d.buses, Interval: d.cfg.Sampling, Site: d.cfg.Place(), Node: d.cfg.Node,
+		Version: thisVersion().Version, Demo: d.demo, Log: d.log})
+	if err := m.Open(ctx); err != nil {
+		return err
+	}
+	if d.fill != nil {
+		if err := d.fill(ctx, m); err != nil {
+			return err
+		}
+	}
+	followers, stopFollowers := context.WithCancel(context.WithoutCancel(ctx))
+	var following sync.WaitGroup
+	defer stopFollowers()
+	source := metrics.Source{Snapshot: m.Snapshot, Interval: d.cfg.Sampling, Version: thisVersion().Version}
+	if d.cfg.MQTT.Broker != "" {
+		p, err := mqtt.New(m, mqtt.Options{Broker: d.cfg.MQTT.Broker, ClientID: d.cfg.MQTT.ClientID, Username: d.cfg.MQTT.Username, PasswordFile: d.cfg.MQTT.PasswordFile, Log: d.log})
+		if err != nil {
+			return err
+		}
+		source.Connected, source.Backlog = p.Connected, p.Backlog
+		following.Go(func() { p.Run(followers) })
+	}
+	var channels []alert.Notifier
+	for _, c := range d.cfg.Notify {
+		n, err := alert.Open(alert.Settings{Kind: c.Kind, Server: c.Server, Topic: c.Topic, TokenFile: c.TokenFile}, d.log)
+		if err != nil {
+			return err
+		}
+		channels = append(channels, n)
+	}
+	if len(channels) == 0 {
+		d.log.Warn("no channel is configured: alarms reach nobody; see `notify` in the config")
+	}
+	following.Go(func() { alert.NewDispatcher(monitor.Alerts{Monitor: m}, channels, d.log).Run(followers) })
+
+	serving, addr, err := d.serve(m, source)
+	if err != nil {
+		stopFollowers()
+		following.Wait()
+		return err
+	}
+	turning, stopTurning := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopTurning()
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(turning) }()
+	following.Go(func() { watchdog(followers, m, d.log) })
+	if d.up != nil {
+		d.up(addr)
+	}
+	d.log.Info("coldkeep runs", "record", m.Record(), "dir", d.cfg.Storage.Dir, "web", addr, "units", len(d.cfg.Units), "probes", len(d.cfg.Probes))
+
+	select {
+	case <-ctx.Done():
+	case err = <-serving.failed:
+	}
+	_, _ = systemd.SdNotify(false, systemd.SdNotifyStopping) // without a service manager there is nobody to tell
+	d.log.Info("coldkeep stops")
+	// The followers first: where they are is written with the last step.
+	stopFollowers()
+	following.Wait()
+	stopTurning()
+	err = errors.Join(err, <-ended)
+	closing, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	return errors.Join(err, serving.close(closing))
+}
+
+// serving is the web server on its listeners.
+type serving struct {
+	close  func(context.Context) error
+	failed chan error
+}
+
+func (d *daemon) serve(m *monitor.Monitor, source metrics.Source) (*serving, string, error) {
+	token := ""
+	if f := d.cfg.Web.CommandTokenFile; f != "" {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			return nil, "", fmt.Errorf("read command token: %w", err)
+		}
+		if token = strings.TrimSpace(string(b)); len(token) < 16 {
+			return nil, "", fmt.Errorf("read command token %s: it has %d characters; 16 random ones or more are needed", f, len(token))
+		}
+	}
+	w, err := web.New(m, web.Options{Metrics: metrics.Handler(source), Interval: d.cfg.Sampling, Token: token, Log: d.log})
+	if err != nil {
+		return nil, "", err
+	}
+	socket, err := web.ListenSocket(filepath.Join(d.cfg.Storage.Dir, socketName))
+	if err != nil {
+		return nil, "", err
+	}
+	s := &serving{close: w.Close, failed: make(chan error, 2)}
+	serve := func(l net.Listener) {
+		go func() {
+			if err := w.Serve(l); err != nil {
+				s.failed <- err
+			}
+		}()
+	}
+	addr := ""
+	if d.cfg.Web.Listen != "" {
+		l, err := net.Listen("tcp", d.cfg.Web.Listen)
+		if err != nil {
+			return nil, "", errors.Join(fmt.Errorf("listen for the web: %w", err), socket.Close())
+		}
+		addr = l.Addr().String()
+		serve(l)
+	}
+	serve(socket)
+	return s, addr, nil
+}
+
+// watchdog tells the service manager that the loop turns, and only then.
+func watchdog(ctx context.Context, m *monitor.Monitor, log *slog.Logger) {
+	if _, err := systemd.SdNotify(false, systemd.SdNotifyReady); err != nil {
+		log.Warn("the service manager cannot be told", "cause", err)
+	}
+	every, err := systemd.SdWatchdogEnabled(false)
+	if err != nil || every == 0 {
+		return
+	}
+	tick := time.NewTicker(every / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if m.Alive() {
+				if _, err := systemd.SdNotify(false, systemd.SdNotifyWatchdog); err != nil {
+					log.Warn("the watchdog cannot be fed", "cause", err)
+				}
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// busDeadline leaves a bus nine tenths of the interval, at most 5 s.
+func busDeadline(interval time.Duration) time.Duration {
+	return min(5*time.Second, interval/10*9)
+}
+
+// logger writes for people, to where messages go.
+func (a *app) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(a.errOut, nil))
+}

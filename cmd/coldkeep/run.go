@@ -1,0 +1,47 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"coldkeep/internal/config"
+	"coldkeep/sensor/chips"
+)
+
+type runCommand struct {
+	Config string `required:"" placeholder:"FILE" help:"The configuration file."`
+}
+
+// load reads a config, and tells every error in it.
+func (a *app) load(path string) (*config.Config, error) {
+	cfg, err := config.Load(path)
+	var problems config.Errors
+	if errors.As(err, &problems) {
+		for _, p := range problems {
+			fmt.Fprintln(a.errOut, p)
+		}
+		return nil, fmt.Errorf("%s: %d problems: nothing was started", path, len(problems))
+	}
+	return cfg, err
+}
+
+// Run is the daemon.
+func (c *runCommand) Run(a *app) error {
+	cfg, err := a.load(c.Config)
+	if err != nil {
+		return err
+	}
+	log := a.logger()
+	for _, w := range cfg.Warnings {
+		log.Warn(w.Error())
+	}
+	if err := chips.InitHost(); err != nil {
+		log.Warn("not every kind of bus can be used", "cause", err)
+	}
+	buses, err := chips.Open(a.ctx, cfg.Probes, chips.Options{Deadline: busDeadline(cfg.Sampling), Log: log})
+	if err != nil {
+		return err
+	}
+	d := daemon{cfg: cfg, buses: buses, log: log}
+	return d.run(a.ctx)
+}
