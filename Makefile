@@ -1,23 +1,35 @@
-.PHONY: test race cross bench lint
+.PHONY: run demo test system-test race fuzz bench lint cross
+
+CONFIG ?= configs/clinic.yaml
+
+demo:
+	go run ./cmd/coldkeep demo
 
 test:
 	go test ./...
 
+run:
+	go run ./cmd/coldkeep run --config $(CONFIG)
+
+# The slow tests with the real binary and real brokers.
+system-test:
+	COLDKEEP_SYSTEM=long go test -count=1 -timeout 20m -run 'System' -v ./cmd/coldkeep
+
 race:
 	go test -race ./...
+
+fuzz:
+	for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do go test -run '^$$' -fuzz "^$$f$$" -fuzztime 10s $$p || exit 1; done; done
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
 
 lint:
-	gofmt -l .
+	test -z "$$(gofmt -l .)"
 	go vet ./...
+	go tool -modfile=.ci/tools/go.mod staticcheck ./...
 
 cross:
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm GOARM=6 go build -trimpath -ldflags '-s -w' -o build/coldkeep-linux-armv6 ./cmd/coldkeep
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -ldflags '-s -w' -o build/coldkeep-linux-arm64 ./cmd/coldkeep
 	CGO_ENABLED=0 GOOS=linux GOARCH=amd64 go build -trimpath -ldflags '-s -w' -o build/coldkeep-linux-amd64 ./cmd/coldkeep
-
-.PHONY: demo
-demo:
-	go run ./cmd/coldkeep replay --config configs/demo/trip.yaml --batches configs/demo/trip-batches.yaml --readings configs/demo/trip.csv --until 2022-11-09T01:29:00Z

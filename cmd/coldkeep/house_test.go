@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"internal/mqtt":      {"sensor", "internal/coldchain"},
 	"internal/metrics":   {"sensor", "internal/coldchain"},
 	"internal/web":       {"sensor", "internal/coldchain"},
+	"deploy":             {},
 	"cmd/coldkeep":       {"*"},
 }
 

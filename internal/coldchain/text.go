@@ -71,7 +71,11 @@ func (a AlarmRule) Text() string {
 
 // Text says the range as a label does.
 func (r Range) Text() string {
-	return strconv.FormatFloat(r.Low.Celsius(), 'f', -1, 64) + "–" + degrees(r.High)
+	between := "–"
+	if r.Low < 0 || r.High < 0 { // a dash beside a minus is hard to read
+		between = " to "
+	}
+	return strconv.FormatFloat(r.Low.Celsius(), 'f', -1, 64) + between + degrees(r.High)
 }
 
 func seconds(ms int64) float64 { return float64(ms) / 1000 }

@@ -155,12 +155,16 @@ func (b *batch) unitID() string {
 	return b.unit.cfg.ID
 }
 
+// BecameCritical is why a batch's warning is cleared when a critical alarm
+// takes its place.
+const BecameCritical = "it became critical"
+
 // alarm raises the batch's alarm, or a graver one in its place.
 func (b *batch) alarm(e *Evaluator, t sensor.Instant, s Severity, text string) {
 	if b.AlarmRaised && (b.AlarmRank == s || b.AlarmRank == Critical) {
 		return
 	}
-	b.quiet(e, t, "it became critical")
+	b.quiet(e, t, BecameCritical)
 	b.AlarmRaised, b.AlarmAt, b.AlarmRank, b.AlarmUnit, b.AlarmText = true, t, s, b.unitID(), text
 	var worst *sensor.Temp
 	if b.unit != nil {

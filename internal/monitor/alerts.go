@@ -63,6 +63,9 @@ func (a Alerts) alarm(s *coldchain.Snapshot, e coldchain.Event) alert.Alarm {
 	if x.Site == "" {
 		x.Site = s.Site.ID
 	}
+	if e.Kind == coldchain.AlarmCleared && e.Reason == coldchain.BecameCritical {
+		x.Past = true // the graver alarm that takes its place is told
+	}
 	if e.Kind == coldchain.AlarmCleared {
 		t := e.Time.Time()
 		if e.End != nil {
