@@ -206,8 +206,12 @@ func (b *oracleBatch) builtin(s *BatchState, from, last ms, high, low, dark []tr
 			if confirmed < 0 || t < confirmed {
 				confirmed = t
 			}
-			if !allowed && (broken < 0 || t < broken) {
+			switch {
+			case allowed:
+			case broken < 0 || t < broken:
 				broken, doubt = t, doubtful
+			case t == broken:
+				doubt = doubt && doubtful
 			}
 		}
 		for t := from; t <= last; t++ {
@@ -326,7 +330,7 @@ func (b *oracleBatch) kinetic(s *BatchState, r Rule, from, last ms, dark []trace
 	for t := from + w; t <= last; t++ {
 		pl, alive := b.where(t)
 		prev, was := b.where(t - 1)
-		judged := t == last || was && prev != nil && alive && pl == prev && (b.units[pl.Unit].good(t) || b.units[pl.Unit].stops(t)) ||
+		judged := t == last && (!alive || prev != nil) || was && prev != nil && alive && pl == prev && (b.units[pl.Unit].good(t) || b.units[pl.Unit].stops(t)) ||
 			alive && pl != prev
 		if !judged && alive && pl != nil && b.units[pl.Unit].good(t) {
 			judged = true

@@ -231,7 +231,8 @@ func (e *Evaluator) Latch(said []Event, at sensor.Instant) []Event {
 		}
 		var keys []key
 		for k := range open {
-			if k.batch == b.id() && !b.holds(k.rule) {
+			known := slices.ContainsFunc(b.Reasons, func(r Reason) bool { return r.Rule == k.rule && !r.Released })
+			if k.batch == b.id() && !known {
 				keys = append(keys, k)
 			}
 		}

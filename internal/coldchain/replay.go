@@ -160,7 +160,9 @@ func (e *Evaluator) addBatch(l Life, p *Profile, received sensor.Instant) *batch
 func (e *Evaluator) Finish(end sensor.Instant) Result {
 	e.Tick(end)
 	for _, b := range e.batches {
-		b.judgeKinetic(e, end)
+		if b.Where == stored { // what stands stops; outside nothing stands
+			b.judgeKinetic(e, end)
+		}
 	}
 	r := Result{Excursions: e.excursions, Alarms: e.alarms, Gaps: e.gaps,
 		Good: e.counts.good, Faults: e.counts.faults, Conflicts: e.counts.conflicts}

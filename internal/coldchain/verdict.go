@@ -75,9 +75,10 @@ func (b *batch) darkDeadline() sensor.Instant {
 	return max(b.dark.Start, b.UnmonAfter).Add(b.profile.Unmonitored)
 }
 
-// holds says whether a reason by this rule waits for a decision.
+// holds says whether a reason by this rule waits for a decision, and what is
+// known by now supports it.
 func (b *batch) holds(rule string) bool {
-	return slices.ContainsFunc(b.Reasons, func(r Reason) bool { return r.Rule == rule && !r.Released })
+	return slices.ContainsFunc(b.Reasons, func(r Reason) bool { return r.Rule == rule && !r.Released && !r.Unsupported })
 }
 
 // fire lets everything happen that is due at t.
@@ -125,6 +126,8 @@ func (b *batch) confirm(e *Evaluator, s *side, t sensor.Instant) {
 				why = " again after the release"
 			}
 			b.reason(e, Reason{Rule: RuleExcursion, At: t, Doubtful: doubtful, Text: s.text + why})
+		} else if !doubtful {
+			b.settleDoubt(e, t)
 		}
 		return
 	}
@@ -136,8 +139,25 @@ func (b *batch) confirm(e *Evaluator, s *side, t sensor.Instant) {
 	}
 }
 
+// settleDoubt takes the doubt from an excursion that broke its rule at this
+// very instant on the other side, too: that one is certain.
+func (b *batch) settleDoubt(e *Evaluator, t sensor.Instant) {
+	for i := range b.Reasons {
+		if r := &b.Reasons[i]; r.Rule == RuleExcursion && r.At == t && !r.Released {
+			r.Doubtful = false
+		}
+	}
+	for i := range e.events {
+		if ev := &e.events[i]; ev.Kind == BatchQuarantined && ev.Batch == b.id() && ev.Rule == RuleExcursion && ev.Time == t {
+			ev.Doubtful = false
+		}
+	}
+}
+
 // reason notes a broken rule and quarantines.
 func (b *batch) reason(e *Evaluator, r Reason) {
+	// One that late data had taken away is true after all.
+	b.Reasons = slices.DeleteFunc(b.Reasons, func(o Reason) bool { return o.Rule == r.Rule && o.Unsupported && !o.Released })
 	b.Reasons = append(b.Reasons, r)
 	e.tell(Event{Time: r.At, Kind: BatchQuarantined, Batch: b.id(), Unit: b.unitID(), Profile: b.profile.ID, Rule: r.Rule, Vials: b.Life.Vials, Lot: b.Life.Lot,
 		Doubtful: r.Doubtful, Text: r.Text, Reason: "its record broke the rule " + r.Rule + ": " + r.Text})
