@@ -28,6 +28,7 @@ var demoYAML []byte
 type demoCommand struct {
 	Listen string `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where the page is; the next free port where that is taken."`
 	Dir    string `placeholder:"DIR" help:"Keep the record there; default: a directory that is removed at the end."`
+	Broker string `placeholder:"URL" help:"Publish to this MQTT broker instead of one within the process."`
 }
 
 const (
@@ -61,11 +62,15 @@ func (c *demoCommand) Run(a *app) (err error) {
 		}
 		clean.later(func() error { return os.RemoveAll(dir) })
 	}
-	broker, err := mqtt.NewBroker("127.0.0.1:0")
-	if err != nil {
-		return err
+	url := c.Broker
+	if url == "" {
+		broker, err := mqtt.NewBroker("127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		clean.later(broker.Close)
+		url = "tcp://" + broker.Addr()
 	}
-	clean.later(broker.Close)
 	listen, err := freeAddress(c.Listen)
 	if err != nil {
 		return err
@@ -75,7 +80,7 @@ func (c *demoCommand) Run(a *app) (err error) {
 		return err
 	}
 	cfg.Storage.Dir, cfg.Web.Listen = dir, listen
-	cfg.MQTT = config.MQTT{Broker: "tcp://" + broker.Addr(), ClientID: "coldkeep-demo"}
+	cfg.MQTT = config.MQTT{Broker: url, ClientID: "coldkeep-demo"}
 	origin, again, err := demoOrigin(dir)
 	if err != nil {
 		return err
@@ -91,7 +96,7 @@ func (c *demoCommand) Run(a *app) (err error) {
 		d.fill = func(ctx context.Context, m *monitor.Monitor) error { return demoFill(ctx, m, cfg, fridges, origin) }
 	}
 	d.up = func(web string) {
-		fmt.Fprintf(a.out, "page http://%s\nmetrics http://%s/metrics\nbroker tcp://%s\n", web, web, broker.Addr())
+		fmt.Fprintf(a.out, "page http://%s\nmetrics http://%s/metrics\nbroker %s\n", web, web, url)
 		fmt.Fprintf(a.errOut, "The first fridge fails %v after the start; within two minutes its batches are flagged. Stop with Ctrl-C.\nCommands: coldkeep batch list --dir %s\n", demoFailure, dir)
 	}
 	return d.run(a.ctx)
