@@ -1,0 +1,80 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"coldkeep/internal/coldchain"
+)
+
+var place = regexp.MustCompile(`^f\.yaml:[1-9][0-9]*:[1-9][0-9]*: .+`)
+
+// Whatever a file holds, it is accepted or every error has its place; what is
+// accepted can be judged by.
+func FuzzParse(f *testing.F) {
+	for _, name := range []string{"../../configs/clinic.yaml", "../../cmd/coldkeep/demo.yaml", "../../configs/demo/trip.yaml"} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(b))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := Parse("f.yaml", []byte(text))
+		var list Errors
+		switch {
+		case err == nil:
+			coldchain.New(c.Judging(), 0).Tick(1000)
+		case errors.As(err, &list):
+			for _, e := range list {
+				if !place.MatchString(e.Error()) {
+					t.Errorf("an error without a place: %q", e.Error())
+				}
+			}
+		default:
+			t.Errorf("an error of another kind: %v", err)
+		}
+	})
+}
+
+func FuzzParseBatches(f *testing.F) {
+	f.Add("batches:\n  - {id: B, profile: p, placements: [{unit: u, from: 2026-05-02T10:36:00Z, to: 2026-05-09T08:00:00Z}]}\n")
+	cfg, err := Parse("f.yaml", []byte("probes: [{id: p, chip: ds18b20, bus: onewire-1, address: 28-00000c8cf9b1, medium: buffered}]\nunits: [{id: u, range: {low: 2, high: 8}, probes: [p]}]\nprofiles: [{id: p, source: x, range: {low: 2, high: 8}}]\n"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		lives, err := ParseBatches("f.yaml", []byte(text), cfg)
+		if err != nil {
+			return
+		}
+		if _, err := coldchain.Replay(cfg.Judging(), lives, nil, 0); err != nil {
+			t.Errorf("accepted, but cannot be judged: %v\n%s", err, text)
+		}
+	})
+}
+
+// What the operator leaves out has the defaults of the judging rules.
+func TestDefaults(t *testing.T) {
+	c, err := Parse("f.yaml", []byte("sampling: {interval: 1m}\nprobes: [{id: a, chip: ds18b20, bus: onewire-1, address: 28-00000c8cf9b1, medium: buffered}, {id: b, chip: mcp9808, bus: i2c-1, address: 0x18, medium: air}]\nunits: [{id: u, range: {low: 2, high: 8}, probes: [a, b]}]\nprofiles: [{id: p, source: x, range: {low: 2, high: 8}}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := c.Judging()
+	u, p := j.Units[0], j.Profiles[0]
+	if u.MaxGap.String() != "3m0s" || len(u.Alarms) != 1 || u.Alarms[0].ID != coldchain.Silent || u.Alarms[0].NoData.String() != "10m0s" {
+		t.Errorf("unit %+v", u)
+	}
+	if !u.Probes[0].Judges || u.Probes[1].Judges {
+		t.Errorf("the buffered probe judges, the air probe beside it does not: %+v", u.Probes)
+	}
+	if p.Unmonitored != coldchain.DefaultUnmonitored || p.DeltaH != coldchain.DefaultDeltaH || p.Outside.As != coldchain.DefaultOutsideAs || p.Outside.Grace != coldchain.DefaultOutsideGrace || p.Confirm != 0 {
+		t.Errorf("profile %+v", p)
+	}
+	if len(c.Warnings) == 0 || !strings.Contains(c.Warnings[0].Error(), "allow") {
+		t.Errorf("warnings %v: sides without an allowance are named", c.Warnings)
+	}
+}
