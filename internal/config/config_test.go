@@ -47,7 +47,7 @@ func FuzzParseBatches(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		lives, err := ParseBatches("f.yaml", []byte(text), cfg)
+		lives, err := cfg.ParseBatches("f.yaml", []byte(text))
 		if err != nil {
 			return
 		}
@@ -59,7 +59,7 @@ func FuzzParseBatches(f *testing.F) {
 
 // What the operator leaves out has the defaults of the judging rules.
 func TestDefaults(t *testing.T) {
-	c, err := Parse("f.yaml", []byte("sampling: {interval: 1m}\nprobes: [{id: a, chip: ds18b20, bus: onewire-1, address: 28-00000c8cf9b1, medium: buffered}, {id: b, chip: mcp9808, bus: i2c-1, address: 0x18, medium: air}]\nunits: [{id: u, range: {low: 2, high: 8}, probes: [a, b]}]\nprofiles: [{id: p, source: x, range: {low: 2, high: 8}}]\n"))
+	c, err := Parse("f.yaml", []byte("sampling: {interval: 1m}\nprobes: [{id: a, chip: ds18b20, bus: onewire-1, address: 28-00000c8cf9b1, medium: buffered}, {id: b, chip: mcp9808, bus: i2c-1, address: 0x18, medium: air}]\nunits: [{id: u, range: {low: 2, high: 8}, probes: [a, b]}]\nprofiles: [{id: p, source: x, range: {low: 2, high: 8}, rules: [{id: freeze, below: 0, for: 0s}]}]\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,6 +51,7 @@ const (
 	window     = 100 // publishes that wait for their acknowledgement
 	page       = 500 // entries read at once
 	patience   = 10 * time.Second
+	memoryTime = 2 * time.Second
 	pauseLeast = time.Second
 	pauseMost  = 30 * time.Second
 )
@@ -208,22 +209,20 @@ func (s *session) wait(ctx context.Context, t paho.Token) error {
 }
 
 // remember asks the broker which of our retained batch states it holds, so
-// that those of batches that are gone can be cleared.
+// that those of batches that are gone can be cleared. It is listened to for
+// memoryTime; what we publish meanwhile comes back without the mark "retained".
 func (s *session) remember(ctx context.Context, t topics) error {
-	filter := t.batch("+")
-	err := s.wait(ctx, s.c.Subscribe(filter, 1, func(_ paho.Client, m paho.Message) {
-		if m.Retained() && len(m.Payload()) > 0 {
-			s.mu.Lock()
+	err := s.wait(ctx, s.c.Subscribe(t.batch("+"), 1, func(_ paho.Client, m paho.Message) {
+		if !m.Retained() || len(m.Payload()) == 0 {
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if _, known := s.told[m.Topic()]; !known {
 			s.told[m.Topic()] = ""
-			s.mu.Unlock()
 		}
 	}))
 	if err != nil {
-		return fmt.Errorf("ask for retained states: %w", err)
-	}
-	// The broker sends retained messages after the acknowledgement; the one
-	// to the unsubscription comes behind them.
-	if err := s.wait(ctx, s.c.Unsubscribe(filter)); err != nil {
 		return fmt.Errorf("ask for retained states: %w", err)
 	}
 	return nil
@@ -231,6 +230,8 @@ func (s *session) remember(ctx context.Context, t topics) error {
 
 func (s *session) follow(ctx context.Context) error {
 	next := s.p.j.Cursor(cursorName)
+	remembered := time.NewTimer(memoryTime)
+	defer remembered.Stop()
 	for {
 		changed := s.p.j.Changed()
 		snap := s.p.j.Snapshot()
@@ -265,6 +266,10 @@ func (s *session) follow(ctx context.Context) error {
 		}
 		select {
 		case <-changed:
+		case <-remembered.C:
+			if err := s.wait(ctx, s.c.Unsubscribe(topics{snap}.batch("+"))); err != nil {
+				return fmt.Errorf("ask for retained states: %w", err)
+			}
 		case <-s.lost:
 			return errLost
 		case <-ctx.Done():
