@@ -19,7 +19,7 @@ race:
 	go test -race ./...
 
 fuzz:
-	for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do go test -run '^$$' -fuzz "^$$f$$" -fuzztime 10s $$p || exit 1; done; done
+	for p in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do go test -run '^$$' -fuzz "^$$f$$" -fuzztime 10s -fuzzminimizetime 2s $$p || exit 1; done; done
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

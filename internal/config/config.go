@@ -3,6 +3,8 @@
 // judges is handed on to coldchain, and goes from there into the journal.
 package config
 
+//go:generate go run ./schema ../../configs/schema.json
+
 import (
 	"fmt"
 	"os"

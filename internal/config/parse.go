@@ -285,6 +285,10 @@ func (p *reader) unit(v value) {
 		if r.ID == "" {
 			continue
 		}
+		switch id := strings.ToLower(r.ID); id {
+		case coldchain.RuleRemoved, "storage":
+			a.bad("%q is the name of a built-in alarm; take another id", r.ID)
+		}
 		if seen[strings.ToLower(r.ID)] {
 			a.bad("there is an alarm %q in this unit already", r.ID)
 		}

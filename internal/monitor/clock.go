@@ -17,8 +17,9 @@ type clock struct {
 	wall   func() time.Time
 	anchor time.Time // monotonic: when base held
 	base   sensor.Instant
-	said   time.Time // wall and monotonic at the last look
-	ahead  bool      // the record's time is ahead of the system's
+	said   time.Time      // wall and monotonic at the last look
+	judged sensor.Instant // at the start
+	ahead  bool           // the record's time is ahead of the system's
 }
 
 // stepLeast is by how much the system's clock must disagree with the
@@ -26,7 +27,7 @@ type clock struct {
 const stepLeast = 2 * time.Second
 
 func newClock(wall func() time.Time, judged sensor.Instant) clock {
-	c := clock{wall: wall, anchor: time.Now(), said: wall()}
+	c := clock{wall: wall, anchor: time.Now(), said: wall(), judged: judged}
 	c.base = max(sensor.At(c.said), judged+1)
 	return c
 }
@@ -63,6 +64,18 @@ func (c *clock) step(since *time.Time) time.Duration {
 func (c *clock) nextSlot(interval time.Duration) sensor.Instant {
 	i := sensor.Instant(interval.Milliseconds())
 	return (c.now()/i + 1) * i
+}
+
+// firstSlot is the slot of the first sweep after a start. Nobody should be
+// without a temperature for a whole interval because a daemon was restarted:
+// where intervals are short it is the slot that has just begun, unless it is
+// judged already.
+func (c *clock) firstSlot(interval time.Duration) sensor.Instant {
+	i := sensor.Instant(interval.Milliseconds())
+	if slot := c.now() / i * i; interval <= time.Minute && slot > c.judged {
+		return slot
+	}
+	return c.nextSlot(interval)
 }
 
 // until is how long to wait for t.

@@ -209,8 +209,11 @@ func (m *Monitor) number(e *coldchain.Event) {
 // end it: the record goes on in memory, and an alarm tells of it.
 func (m *Monitor) Run(ctx context.Context) error {
 	defer close(m.ended)
-	for {
+	for first := true; ; first = false {
 		slot := m.clock.nextSlot(m.o.Interval)
+		if first {
+			slot = m.clock.firstSlot(m.o.Interval)
+		}
 		timer := time.NewTimer(m.clock.until(slot))
 		for waiting := true; waiting; {
 			m.turn()

@@ -1,0 +1,99 @@
+// Command schema writes configs/schema.json, by which editors know the
+// operator's file: run it with `go generate ./internal/config`. It is no part
+// of coldkeep. The parser is stricter than any schema: `coldkeep check` has the
+// last word.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+)
+
+type schema map[string]any
+
+func text(about string) schema { return schema{"type": "string", "description": about} }
+func number(about string) schema {
+	return schema{"type": "number", "description": about}
+}
+func truth(about string) schema { return schema{"type": "boolean", "description": about} }
+func span(about string) schema {
+	return schema{"type": "string", "pattern": `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h|d))+$`, "description": about + " A span of time: 90s, 15m, 2h, 7d."}
+}
+func id(about string) schema {
+	return schema{"type": "string", "pattern": "^[A-Za-z0-9-]+$", "description": about}
+}
+func choice(about string, of ...string) schema {
+	return schema{"enum": of, "description": about}
+}
+func list(of schema, about string) schema {
+	return schema{"type": "array", "items": of, "description": about}
+}
+
+// object has the properties given, no others, and needs those in required.
+func object(about string, properties schema, required ...string) schema {
+	s := schema{"type": "object", "additionalProperties": false, "properties": properties, "description": about}
+	if len(required) > 0 {
+		s["required"] = required
+	}
+	return s
+}
+
+func limits(about string) schema {
+	return object(about, schema{"low": number("°C, itself inside"), "high": number("°C, itself inside")}, "low", "high")
+}
+
+func file() schema {
+	alarm := object("An alarm of the unit: above or below with `for`, or with `total` and `within`; or no_data.", schema{
+		"id": id("Its name within the unit."), "above": number("°C: beyond is strictly above."), "below": number("°C: beyond is strictly below."), "inclusive": truth("At the limit is beyond, too."),
+		"for": span("Raised after this long in one stretch; 0s: at the first reading."), "total": span("Raised after this long in all within `within`."), "within": span("The window of `total`."),
+		"no_data": span("Raised when more than this has passed since the last good reading."), "severity": choice("Critical gets a person out of bed.", "critical", "warning"),
+		"clear": object("When it is cleared, instead of at the end of the stretch.", schema{"at": number("°C"), "for": span("So long at or inside.")}, "at", "for"),
+	}, "id")
+	rule := object("Breaking a rule quarantines the batch.", schema{
+		"id": id("Its name within the profile."), "above": number("°C: beyond is strictly above."), "below": number("°C: beyond is strictly below."), "inclusive": truth("At the limit is beyond, too."),
+		"for": span("So long in one stretch; 0s: at the first reading."), "total": span("So long in all, over the whole life or within `within`."), "within": span("A window that ends at each instant."),
+		"unmonitored": truth("The rule is about time without data."), "mkt_above": number("°C: highest mean kinetic temperature within `within`."),
+	}, "id")
+	s := object("The operator's file of coldkeep.", schema{
+		"site":     object("Where this is.", schema{"id": id("In topics and messages."), "name": text("As people call it."), "timezone": text("Of pages and messages, as Europe/London.")}),
+		"node":     id("This machine; default: its host name."),
+		"storage":  object("The record.", schema{"dir": text("The data directory.")}),
+		"sampling": object("How often the probes are read.", schema{"interval": span("Between sweeps; default 10s.")}),
+		"ask":      object("Whom pages and messages send people to.", schema{"name": text("A role: the clinic manager."), "phone": text("As it is dialled.")}),
+		"probes": list(object("A sensor at one place.", schema{
+			"id": id("Its place; a new instrument behind it keeps it."), "chip": choice("What is read.", "ds18b20", "mcp9808"), "bus": text("onewire-N, i2c-N, or any name of periph."),
+			"address": schema{"type": []string{"string", "integer"}, "description": "28-00000c8cf9b1 as the kernel writes it, or 0x18."},
+			"medium":  choice("What it measures in.", "buffered", "air", "ambient"), "judges": truth("Whether it judges; default: the buffered ones, else those in air."),
+			"calibration": object("From its certificate.", schema{"due": text("When it is due again, 2027-05-01."), "certificate": text("Its number."),
+				"points":      list(object("What it reads, and what is.", schema{"reads": number("°C"), "is": number("°C")}, "reads", "is"), "At most five, rising."),
+				"uncertainty": number("°C, half-width.")}),
+		}, "id", "medium"), "The probes."),
+		"units": list(object("A storage unit.", schema{"id": id("In topics and commands."), "name": text("As people call it."), "range": limits("What it should hold."),
+			"max_gap": span("How long a reading stands at most; default three intervals, at least 2m."), "probes": list(text("The id of a probe."), "Its probes."),
+			"alarms": list(alarm, "Its alarms; `silent` is there by itself.")}, "id", "range", "probes"), "The storage units."),
+		"profiles": list(object("The storage conditions on a label.", schema{"id": id("In commands."), "title": text("For people."), "source": text("Where the limits come from."),
+			"range": limits("On the label."), "confirm": span("How long an excursion takes to be confirmed; default 0s."),
+			"outside":     object("Time out of every unit.", schema{"as": number("Judged as this, °C; default 25."), "grace": span("Confirmed after this; default 10m.")}),
+			"unmonitored": span("This long without data quarantines; default 30m."), "delta_h": number("kJ/mol, for the mean kinetic temperature; default 83.144."),
+			"rules": list(rule, "Without any, a confirmed excursion quarantines.")}, "id", "source", "range"), "The profiles."),
+		"mqtt": object("Where to publish.", schema{"broker": text("tcp://HOST:PORT"), "client_id": text("One per daemon; default coldkeep-NODE."), "username": text("Or none."), "password_file": text("A file that holds it.")}),
+		"web":  object("Pages and metrics.", schema{"listen": text("HOST:PORT; default :8080."), "command_token_file": text("With it commands are taken over TCP, too.")}),
+		"notify": list(object("A channel for alarms.", schema{"channel": choice("Which.", "log", "ntfy"), "server": text("ntfy: https://HOST"), "topic": text("ntfy: one that nobody can guess."),
+			"token_file": text("ntfy: a file that holds the token.")}, "channel"), "Who is told of alarms."),
+	}, "probes", "units")
+	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	s["title"] = "coldkeep"
+	return s
+}
+
+func main() {
+	b, err := json.MarshalIndent(file(), "", "  ")
+	if err == nil {
+		err = os.WriteFile(os.Args[1], append(b, '\n'), 0o644)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "write schema:", err)
+		os.Exit(1)
+	}
+}
