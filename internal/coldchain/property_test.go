@@ -281,3 +281,49 @@ func TestTicksAndRestartsChangeNothing(t *testing.T) {
 		}
 	})
 }
+
+// A gap never makes a verdict better: without some of the readings that were
+// inside every limit, each rule that was broken still is, and no later. But
+// for the mean kinetic temperature, which is not judged from a window of
+// which less than nine tenths are known; and with one probe in a unit: where
+// there are two, one reading inside can make time doubtful that was certainly
+// beyond, when the other has fallen silent beyond the limit.
+func TestAGapNeverMakesAVerdictBetter(t *testing.T) {
+	rank := map[Verdict]int{InRange: 0, Unknown: 1, InExcursion: 1, Quarantined: 2}
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawScene(t)
+		s.Cfg.Profiles[0].Rules = slices.DeleteFunc(s.Cfg.Profiles[0].Rules, func(r Rule) bool { return r.MKT })
+		for i := range s.Cfg.Units {
+			s.Cfg.Units[i].Probes = s.Cfg.Units[i].Probes[:1]
+		}
+		s.Readings = slices.DeleteFunc(s.Readings, func(r sensor.Reading) bool { return r.Probe[len(r.Probe)-1] != '0' })
+		if len(s.Readings) == 0 {
+			t.Skip("nothing is there")
+		}
+		if s.Until == 0 {
+			for _, r := range s.Readings {
+				s.Until = max(s.Until, r.Time)
+			}
+		}
+		whole := mustReplay(t, s)
+		holes := s
+		holes.Readings = slices.DeleteFunc(slices.Clone(s.Readings), func(r sensor.Reading) bool {
+			return r.Good() && r.Temp == 5000 && rapid.Bool().Draw(t, "lost")
+		})
+		if len(holes.Readings) == 0 {
+			t.Skip("nothing is left")
+		}
+		for i, b := range mustReplay(t, holes).Batches {
+			before := whole.Batches[i]
+			if rank[b.Verdict] < rank[before.Verdict] {
+				t.Fatalf("batch %s: %s with all readings, %s with holes\n%+v", b.ID, before.Verdict, b.Verdict, s)
+			}
+			for _, r := range before.Reasons {
+				j := slices.IndexFunc(b.Reasons, func(x Reason) bool { return x.Rule == r.Rule })
+				if j < 0 || b.Reasons[j].At > r.At {
+					t.Fatalf("batch %s: %s broke at %s with all readings; with holes %+v\n%+v", b.ID, r.Rule, r.At, b.Reasons, s)
+				}
+			}
+		}
+	})
+}

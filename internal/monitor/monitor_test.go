@@ -489,8 +489,8 @@ func TestRun(t *testing.T) {
 			n++
 			return nil
 		})
-		if err != nil || n != 3*13 {
-			t.Errorf("%d readings in two minutes (%v), want 39: at once, and at every slot", n, err)
+		if err != nil || n < 3*12 || n > 3*13 {
+			t.Errorf("%d readings in two minutes (%v), want 36 or 39: at once, and at every slot", n, err)
 		}
 		if _, err := r.m.Do(t.Context(), coldchain.Command{ID: "2", Name: "use", Batch: "X", By: "test"}); err == nil {
 			t.Error("a command was taken after the end")

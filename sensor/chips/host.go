@@ -7,6 +7,7 @@ import (
 	"periph.io/x/conn/v3/driver/driverreg"
 	// Only what talks to the kernel. The set of periph's host package would
 	// also map /dev/mem, and does so wrongly on boards it does not know.
+	_ "periph.io/x/host/v3/gpioioctl" // sysfs asks for it
 	_ "periph.io/x/host/v3/netlink"
 	_ "periph.io/x/host/v3/sysfs"
 )
