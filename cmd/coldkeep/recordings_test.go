@@ -16,10 +16,9 @@ import (
 // recorded is a recording of somebody else's instrument, turned into the form
 // that replay reads.
 type recorded struct {
-	csv              string
-	low, high        float64
-	maxGap, rule     string
-	readings, faults int
+	csv          string
+	low, high    float64
+	maxGap, rule string
 }
 
 func replayRecorded(t *testing.T, r recorded) (out struct {
