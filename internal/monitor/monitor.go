@@ -79,7 +79,8 @@ type Monitor struct {
 
 	requests chan request
 	snapshot atomic.Pointer[coldchain.Snapshot]
-	turned   atomic.Int64 // Unix ms of the last turn of the loop
+	made     time.Time
+	turned   atomic.Int64 // of the loop, last: monotonic ns since made
 	ended    chan struct{}
 
 	// The loop's own.
@@ -119,7 +120,7 @@ func New(st Store, o Options) *Monitor {
 	if o.Synchronized == nil {
 		o.Synchronized = kernelSynchronized
 	}
-	m := &Monitor{o: o, st: st, log: o.Log, requests: make(chan request, commandQueue), changed: make(chan struct{}), ended: make(chan struct{}),
+	m := &Monitor{made: time.Now(), o: o, st: st, log: o.Log, requests: make(chan request, commandQueue), changed: make(chan struct{}), ended: make(chan struct{}),
 		units: map[string]string{}, probes: map[string]*probeSeen{}, days: map[string]*dayRange{}, trends: map[string]*trend{},
 		counts: map[string]coldchain.NotificationCount{}, boot: bootID()}
 	return m
@@ -236,12 +237,13 @@ func (m *Monitor) Run(ctx context.Context) error {
 	}
 }
 
-func (m *Monitor) turn() { m.turned.Store(m.o.Wall().UnixMilli()) }
+// turn notes that the loop turns, by a clock that nobody sets.
+func (m *Monitor) turn() { m.turned.Store(int64(time.Since(m.made))) }
 
 // Alive says whether the loop turns: within three intervals, or a minute where
 // that is longer.
 func (m *Monitor) Alive() bool {
-	d := m.o.Wall().Sub(time.UnixMilli(m.turned.Load()))
+	d := time.Since(m.made) - time.Duration(m.turned.Load())
 	return d < max(3*m.o.Interval, time.Minute)
 }
 

@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"coldkeep/internal/coldchain"
@@ -53,6 +54,8 @@ type Server struct {
 	o     Options
 	pages *template.Template
 	ended chan struct{}
+
+	mu    sync.Mutex
 	https []*http.Server
 }
 
@@ -90,7 +93,9 @@ func (s *Server) Serve(l net.Listener) error {
 	trusted := l.Addr().Network() == "unix"
 	h := &http.Server{Handler: s.Handler(trusted), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug)}
+	s.mu.Lock()
 	s.https = append(s.https, h)
+	s.mu.Unlock()
 	if err := h.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}
@@ -100,6 +105,8 @@ func (s *Server) Serve(l net.Listener) error {
 // Close ends live streams at once and lets other answers finish.
 func (s *Server) Close(ctx context.Context) error {
 	close(s.ended)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var errs []error
 	for _, h := range s.https {
 		errs = append(errs, h.Shutdown(ctx))
