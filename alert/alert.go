@@ -1,18 +1,21 @@
-// Package alert tells people of alarms, and makes sure that they were told.
+// Package alert gets a person out of bed, and makes sure that somebody goes.
 //
-// It knows nothing of fridges: an Alarm comes to it in the form that a message
-// needs. The Dispatcher follows the journal, one durable cursor a channel, so
-// that a message is sent after a crash that was not sent before it, and a
-// channel that is stuck holds up no other. It imports nothing of ours: this is
-// where outsiders add a channel.
+// It knows nothing of fridges: what is wrong comes to it as a Situation, in the
+// form that a message needs. The Desk is a pure state machine that decides who
+// is called about what, by which contact, and when again; it reads no clock
+// and does no I/O. What it decides are Events: they are written to the journal
+// before anyone is called, and the Desk's state is nothing but these events
+// applied in order, so that a restart repeats nothing and forgets nothing. The
+// Dispatcher does what the events say: it sends each notification that is due
+// through its channel, once, and reports what became of it. Answers come back
+// through the channels, as commands.
+//
+// Words for people come from a catalogue that can be translated. Channels are
+// one file each; Open is the one switch over them. The package imports nothing
+// of ours: this is where outsiders add a channel.
 package alert
 
-import (
-	"context"
-	"fmt"
-	"strings"
-	"time"
-)
+import "time"
 
 // A Severity says who must hurry.
 type Severity string
@@ -23,170 +26,97 @@ const (
 	Warning  Severity = "warning"
 )
 
-// A Kind says what an alarm is about.
+// A Kind says what an alarm is about. Which kinds wake people is a table in
+// the config (Duty.Wakes).
 type Kind string
 
-// The kinds.
+// The kinds. The wall clock's, disks' and calibrations' are for the day.
 const (
-	TooWarm Kind = "too_warm"
-	TooCold Kind = "too_cold"
-	NoData  Kind = "no_data"
-	Batch   Kind = "batch"
-	Other   Kind = "other"
+	TooWarm       Kind = "too_warm"
+	TooCold       Kind = "too_cold"
+	NoData        Kind = "no_data"
+	MainsLost     Kind = "mains_lost"
+	BatchLost     Kind = "batch_lost"    // a batch was quarantined
+	BatchSoon     Kind = "batch_soon"    // a batch is about to be
+	BatchFlagged  Kind = "batch_flagged" // a batch was out of range, inside its allowance
+	Undeliverable Kind = "undeliverable" // a channel does not take alarms
+	Unanswered    Kind = "unanswered"    // a drill that nobody answered
+	PeerSilent    Kind = "peer_silent"   // another daemon of the site is not heard
+	Storage       Kind = "storage"       // the record cannot be written
+	Clock         Kind = "clock"         // the clock is not disciplined
+	RotaGap       Kind = "rota_gap"      // at some time nobody is on call
+	Calibration   Kind = "calibration"   // a probe's calibration runs out
+	ProbeLost     Kind = "probe_lost"    // one of several probes
+	CheckMissed   Kind = "check_missed"  // a check that was not done
+	Expiry        Kind = "expiry"        // a batch's expiry is near
+	Removed       Kind = "removed"       // a unit with batches left the config
+	DoorOpen      Kind = "door_open"     // a door stands open
+	Drill         Kind = "drill"         // a test of the way to the phones
+	Other         Kind = "other"
 )
 
-// An Alarm is a condition that a person must know.
+// An Alarm is a condition that a person must know, while it holds.
 type Alarm struct {
-	Key      string // the same from raising to clearing
-	Kind     Kind
-	Severity Severity
-	Site     string
-	Unit     string // as people call it; "" where it is of no unit
-	UnitID   string
-	Rule     string
-	Batch    string // of a batch's alarm
-	Text     string // the rule in words
-	Temp     string // the present temperature, "9.4"; "" unknown
-	Range    string // "2–8 °C"
-	LastTemp string // where Temp is unknown: the last one
+	Key      string    `json:"key"` // the same from raising to clearing
+	Kind     Kind      `json:"kind"`
+	Severity Severity  `json:"severity"`
+	Unit     string    `json:"unit,omitempty"` // its id; "" where it is of none
+	Rule     string    `json:"rule,omitempty"`
+	Batch    string    `json:"batch,omitempty"`
+	Channel  string    `json:"channel,omitempty"` // of Undeliverable
+	Text     string    `json:"text"`              // the rule in words
+	Raised   time.Time `json:"raised"`
+	Historic bool      `json:"historic,omitempty"` // found in late data: wakes nobody
+}
+
+// A Situation is how everything stands at an instant, as the Monitor tells it
+// at each of its turns. Alarms are those that hold now: the Desk compares them
+// with what it knows, so that an alarm is also answered that began while
+// nobody looked, and one that is missing here is over.
+type Situation struct {
+	Units  []Unit
+	Alarms []Alarm
+}
+
+// A Unit is a storage unit as a message tells of it.
+type Unit struct {
+	ID, Name string
+	Range    string    // "2–8 °C"
+	Frozen   bool      // its range lies below 0 °C: nothing of it may be moved to a fridge
+	Temp     string    // now, "9.4", with the decimals needed; "" unknown
+	Milli    int64     // the same in m°C; meaningless where Temp is ""
+	Beyond   int64     // m°C beyond its range, > 0 too warm, < 0 too cold, 0 inside
+	Trend    int       // +1 rising, -1 falling, 0 steady or not known
+	Since    time.Time // out of range or without data since; zero: neither
+	LastTemp string    // where Temp is "": the last one
 	LastAt   time.Time
-	Trend    string // rising, falling, ""
-	Vials    int    // in the unit, or of the batch
-	Batches  []string
-	Raised   time.Time
-	Cleared  *time.Time // nil while it is open
-	Past     bool       // was found when it was over already: calls nobody
-	Location *time.Location
+	Batches  []Batch // in it, the most urgent first
 }
 
-// A Message is what a channel sends. The title, at most 100 characters, is
-// what a lock screen shows.
-type Message struct {
-	Key      string
-	Title    string
-	Body     string
-	Severity Severity
-	Cleared  bool
+// A Batch is vials in a unit.
+type Batch struct {
+	ID    string
+	Vials int
+	// LostAt is when it will be quarantined if all stays as it is; zero: not
+	// for what is known now.
+	LostAt time.Time
+	// UrgentAt is when 25 % of its allowance or 30 min are left, whichever
+	// comes first: from then on nothing may hold a page back.
+	UrgentAt time.Time
+	Lost     bool   // it is quarantined
+	Flagged  bool   // it was out of range
+	Text     string // why, where it is lost or flagged
 }
 
-// A Notifier is a channel. Notify answers when the message is with the far
-// side, or why not: a *TemporaryError is worth another try, any other error is
-// not.
-type Notifier interface {
-	Name() string
-	Notify(ctx context.Context, m Message) error
+// Vials counts those in the unit.
+func (u *Unit) Vials() (n int) {
+	for _, b := range u.Batches {
+		n += b.Vials
+	}
+	return n
 }
 
-// A TemporaryError may be over at the next try.
-type TemporaryError struct {
-	Err   error
-	After time.Duration // not before this; 0: as you like
-}
-
-func (e *TemporaryError) Error() string { return e.Err.Error() }
-func (e *TemporaryError) Unwrap() error { return e.Err }
-
-// Compose writes the message of an alarm, for a tired person.
-func Compose(a Alarm) Message {
-	m := Message{Key: a.Key, Severity: a.Severity, Cleared: a.Cleared != nil}
-	loc := a.Location
-	if loc == nil {
-		loc = time.UTC
-	}
-	clock := func(t time.Time) string { return t.In(loc).Format("15:04") }
-	unit := strings.ToUpper(a.Unit)
-	var lines []string
-	switch {
-	case a.Cleared != nil && a.Kind == Batch:
-		m.Title = fmt.Sprintf("DECIDED: batch %s. %s", a.Batch, a.Site)
-		lines = append(lines, "It was: "+a.Text+".")
-	case a.Cleared != nil:
-		m.Title = fmt.Sprintf("ALL CLEAR: %s since %s. %s", back(a), clock(*a.Cleared), a.Site)
-		lines = append(lines, fmt.Sprintf("It was: %s, from %s on.", a.Text, clock(a.Raised)))
-	case a.Kind == TooWarm || a.Kind == TooCold:
-		word := map[Kind]string{TooWarm: "TOO WARM", TooCold: "TOO COLD"}[a.Kind]
-		m.Title = strings.Join(fields(unit, word, degrees(a.Temp), "("+a.Range+")"), " ")
-		if a.Trend != "" {
-			m.Title += ", " + a.Trend
-		}
-		m.Title += ". " + a.Site
-		lines = append(lines, upper(a.Text)+".")
-		if a.Kind == TooWarm {
-			lines = append(lines, "1 Shut the door; look at plug and switch. 2 Not falling in 10 min: move the vials to a unit that holds their range, or keep the door shut.")
-		} else {
-			lines = append(lines, "Vials may freeze. Look at the thermostat; move them to a unit that holds their range.")
-		}
-	case a.Kind == NoData:
-		m.Title = fmt.Sprintf("%s NO TEMPERATURE", unit)
-		if a.LastTemp != "" {
-			m.Title += fmt.Sprintf("; last %s °C at %s", a.LastTemp, clock(a.LastAt))
-		}
-		m.Title += ". Someone must look. " + a.Site
-		lines = append(lines, upper(a.Text)+".")
-	case a.Kind == Batch:
-		word := "DO NOT USE"
-		if a.Severity == Warning {
-			word = "ASK FIRST"
-		}
-		m.Title = fmt.Sprintf("BATCH %s: %s. %s. %s", a.Batch, word, upper(a.Text), a.Site)
-		lines = append(lines, "Leave it cold and marked. Do not throw it away. A manager decides.")
-		if a.Unit != "" {
-			lines = append(lines, "It is in "+a.Unit+".")
-		}
-	default:
-		m.Title = strings.TrimSpace(unit+" "+a.Text) + ". " + a.Site
-	}
-	if a.Vials > 0 && a.Cleared == nil {
-		lines = append(lines, fmt.Sprintf("%d vials: %s.", a.Vials, strings.Join(a.Batches, ", ")))
-	}
-	if a.Cleared == nil {
-		lines = append(lines, "Since "+a.Raised.In(loc).Format("Mon 15:04 MST")+".")
-	}
-	m.Title = cut(m.Title, 100)
-	m.Body = cut(strings.Join(lines, "\n"), 1024)
-	return m
-}
-
-func back(a Alarm) string {
-	switch {
-	case a.Kind == NoData:
-		return a.Unit + " gives a temperature again"
-	case a.Temp != "":
-		return a.Unit + " is back at " + a.Temp + " °C"
-	case a.Unit == "":
-		return a.Text + ": over"
-	}
-	return a.Unit
-}
-
-func degrees(t string) string {
-	if t == "" {
-		return ""
-	}
-	return t + " °C"
-}
-
-func fields(all ...string) (list []string) {
-	for _, s := range all {
-		if s != "" && s != "()" {
-			list = append(list, s)
-		}
-	}
-	return list
-}
-
-func upper(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
-// cut shortens to n characters, never within one.
-func cut(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n {
-		return s
-	}
-	return string(r[:n-1]) + "…"
+// Turning says whether the temperature goes back towards the range, or is in it.
+func (u *Unit) Turning() bool {
+	return u.Temp != "" && (u.Beyond == 0 || u.Beyond > 0 && u.Trend < 0 || u.Beyond < 0 && u.Trend > 0)
 }

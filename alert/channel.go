@@ -1,126 +1,198 @@
 package alert
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
-	"net/url"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 )
 
-// Settings are a channel's, as configured. Which are needed depends on Kind.
-type Settings struct {
-	Kind      string // log, ntfy
-	Server    string
-	Topic     string
-	TokenFile string
+// A Purpose says why a message is sent; it decides how loud a channel makes it.
+type Purpose string
+
+const (
+	Page     Purpose = "page"      // somebody must go
+	Notice   Purpose = "notice"    // for working hours
+	Taken    Purpose = "taken"     // to the others called: who has it
+	Turning  Purpose = "turning"   // to whoever took it: it turns
+	Worse    Purpose = "worse"     // to whoever took it: it worsens
+	Progress Purpose = "progress"  // to whoever took it, every 15 min
+	AllClear Purpose = "all_clear" // to all who were called
+	Status   Purpose = "status"    // all units, to whoever asked
+	Test     Purpose = "test"      // a drill: as loud as a page
+	Tested   Purpose = "tested"    // the drill's end
+)
+
+// Loud says whether the message must wake a person.
+func (p Purpose) Loud() bool { return p == Page || p == Test }
+
+// A Message is what a channel sends to one person, or to a service. With the
+// title, which is what a lock screen shows (at most 100 characters), the body
+// has at most 1,024 characters.
+type Message struct {
+	ID       string // of the notification: the same when it is tried again
+	Key      string // of the trouble: services group by it and close with it
+	To       string // the contact's address; "" where the channel has one of its own
+	Purpose  Purpose
+	Severity Severity
+	Title    string
+	Body     string
+	Language string   // "en", "de"
+	Buttons  []Button // at most three
+	Again    bool     // it may have arrived before: the words say so already
 }
 
-// Open makes a channel: the one switch over kinds.
+// A Button is an answer that a person can give with one touch. Data, at most
+// 64 bytes of [A-Za-z0-9._-], proves by itself which message it answers.
+type Button struct{ Text, Data string }
+
+// A Notifier is a channel. Notify answers when the message is with the far
+// side, with what the channel needs to know the message again ("" nothing), or
+// why not: a *TemporaryError is worth another try, an *UnknownError may have
+// arrived, any other error will not get better by trying.
+type Notifier interface {
+	Name() string
+	Notify(ctx context.Context, m Message) (receipt string, err error)
+}
+
+// A Listener is a channel on which people answer. Listen hears them until ctx
+// ends, over outgoing connections only, and goes on by itself after every
+// failure; it tells the log of a failure once, and of its end.
+type Listener interface {
+	Listen(ctx context.Context, post Post)
+}
+
+// A Canceler can silence a message that still rings.
+type Canceler interface {
+	Cancel(ctx context.Context, receipt string) error
+}
+
+// A Syncer is a service that must be told again and again what holds
+// (Alertmanager): it is called at every change and every minute. all are the
+// troubles that are open.
+type Syncer interface {
+	Sync(ctx context.Context, all []Message) error
+}
+
+// A Post takes what people answer.
+type Post interface {
+	// Hear takes an answer and gives the words to show the person. An error
+	// means that it was not taken: it must be heard again.
+	Hear(ctx context.Context, a Answer) (reply string, err error)
+	// Open gives the loud messages of this channel that may still be answered.
+	Open(channel string) []Sent
+}
+
+// An Answer is what a person sent back.
+type Answer struct {
+	ID      string // the far side's id of it, so that hearing it twice does nothing twice
+	Channel string // Name of the channel it came by
+	From    string // the address it came from, as a contact's To has it; "" where only Data proves
+	Data    string // of the Button
+	Text    string // free words, where the channel has no buttons
+	At      time.Time
+}
+
+// A Sent is a message that was sent and may still be answered.
+type Sent struct {
+	ID, To, Receipt string
+	Buttons         []Button
+	At              time.Time
+}
+
+// A TemporaryError may be over at the next try.
+type TemporaryError struct {
+	Err   error
+	After time.Duration // not before this; 0: as you like
+}
+
+func (e *TemporaryError) Error() string { return e.Err.Error() }
+func (e *TemporaryError) Unwrap() error { return e.Err }
+
+// An UnknownError leaves open whether the message arrived: a time-out is none
+// that says "not delivered".
+type UnknownError struct{ Err error }
+
+func (e *UnknownError) Error() string { return e.Err.Error() }
+func (e *UnknownError) Unwrap() error { return e.Err }
+
+// Settings are a channel's, as configured. Which are needed depends on Kind.
+type Settings struct {
+	ID         string // its name; "" is Kind
+	Kind       string
+	Server     string // https://HOST, HOST:PORT
+	To         string // the address of messages to nobody in particular: an ntfy topic, a mailbox
+	From       string // the sender: a phone number, a mailbox
+	Account    string // Twilio's account, SMTP's user
+	TokenFile  string // a file that holds the token, key or password; see Secret
+	URLFile    string // a file that holds a URL with secrets in it
+	Answers    string // ntfy: the topic on which answers come
+	AnswerFile string // ntfy: a file that holds the token for a phone to publish there; "" none
+	Security   string // e-mail: starttls (default), tls, none
+	Device     string // modem: /dev/ttyUSB0
+	Baud       int    // modem; 0 is 115200
+	Buzzer     string // siren: names of GPIO pins
+	Light      string
+	Button     string
+}
+
+// Kinds are those that Open knows.
+var Kinds = []string{"log", "ntfy", "pushover", "telegram", "twilio-sms", "twilio-voice", "email", "pagerduty", "goalert", "alertmanager", "webhook", "shoutrrr", "modem", "siren"}
+
+// Open makes a channel: the one switch over kinds. It connects to nothing.
 func Open(s Settings, log *slog.Logger) (Notifier, error) {
+	if s.ID == "" {
+		s.ID = s.Kind
+	}
 	switch s.Kind {
 	case "log":
-		return logChannel{log}, nil
+		return logChannel{s.ID, log}, nil
 	case "ntfy":
-		return openNtfy(s)
+		return openNtfy(s, log)
+	case "pushover":
+		return openPushover(s, log)
+	case "telegram":
+		return openTelegram(s, log)
+	case "twilio-sms":
+		return openTwilioSMS(s, log)
+	case "twilio-voice":
+		return openTwilioVoice(s)
+	case "email":
+		return openEmail(s)
+	case "pagerduty":
+		return openPagerDuty(s)
+	case "goalert":
+		return openGoAlert(s)
+	case "alertmanager":
+		return openAlertmanager(s)
+	case "webhook":
+		return openWebhook(s)
+	case "shoutrrr":
+		return openShoutrrr(s)
+	case "modem":
+		return openModem(s, log)
+	case "siren":
+		return openSiren(s, log)
 	}
-	return nil, fmt.Errorf("open channel %q: there are log and ntfy", s.Kind)
+	return nil, fmt.Errorf("open channel %q: there are %s", s.Kind, join(Kinds))
 }
 
 // logChannel writes messages into the daemon's log.
-type logChannel struct{ log *slog.Logger }
+type logChannel struct {
+	id  string
+	log *slog.Logger
+}
 
-func (logChannel) Name() string { return "log" }
+func (c logChannel) Name() string { return c.id }
 
-func (c logChannel) Notify(ctx context.Context, m Message) error {
-	level := slog.LevelError
+func (c logChannel) Notify(ctx context.Context, m Message) (string, error) {
+	level := slog.LevelInfo
 	switch {
-	case m.Cleared:
-		level = slog.LevelInfo
-	case m.Severity == Warning:
+	case m.Purpose.Loud() && m.Severity == Critical:
+		level = slog.LevelError
+	case m.Purpose.Loud() || m.Purpose == Notice:
 		level = slog.LevelWarn
 	}
-	c.log.Log(ctx, level, m.Title, "alarm", m.Key, "text", m.Body)
-	return nil
-}
-
-// ntfy publishes to a topic of an ntfy server (docs.ntfy.sh, publish as JSON).
-type ntfy struct {
-	server, topic, tokenFile string
-	client                   *http.Client
-}
-
-func openNtfy(s Settings) (Notifier, error) {
-	server := s.Server
-	if server == "" {
-		server = "https://ntfy.sh"
-	}
-	u, err := url.Parse(server)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("open channel ntfy: server %q: write it as https://HOST", s.Server)
-	}
-	if s.Topic == "" {
-		return nil, errors.New("open channel ntfy: no topic: give one that nobody can guess")
-	}
-	return &ntfy{server: server, topic: s.Topic, tokenFile: s.TokenFile, client: &http.Client{Timeout: 15 * time.Second}}, nil
-}
-
-func (n *ntfy) Name() string { return "ntfy" }
-
-func (n *ntfy) Notify(ctx context.Context, m Message) error {
-	// 5 rings through "do not disturb" where the phone allows it, 4 is loud, 3 ordinary.
-	priority, tag := 5, "rotating_light"
-	switch {
-	case m.Cleared:
-		priority, tag = 3, "white_check_mark"
-	case m.Severity == Warning:
-		priority, tag = 4, "warning"
-	}
-	body, err := json.Marshal(map[string]any{"topic": n.topic, "title": m.Title, "message": m.Body, "priority": priority, "tags": []string{tag}})
-	if err != nil {
-		return fmt.Errorf("write ntfy message: %w", err)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.server, bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("ask ntfy: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if n.tokenFile != "" {
-		token, err := os.ReadFile(n.tokenFile)
-		if err != nil {
-			return fmt.Errorf("read ntfy token: %w", err)
-		}
-		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	}
-	resp, err := n.client.Do(req)
-	if err != nil {
-		return &TemporaryError{Err: fmt.Errorf("ask ntfy: %w", err)}
-	}
-	defer resp.Body.Close()
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10)) // only for the message below
-	return httpError("ntfy", resp, string(text))
-}
-
-// httpError is the one table from HTTP status to retry.
-func httpError(who string, r *http.Response, text string) error {
-	if r.StatusCode >= 200 && r.StatusCode < 300 {
-		return nil
-	}
-	err := fmt.Errorf("%s answered %s: %s", who, r.Status, strings.TrimSpace(text))
-	if r.StatusCode == http.StatusTooManyRequests || r.StatusCode == http.StatusRequestTimeout || r.StatusCode >= 500 {
-		t := &TemporaryError{Err: err}
-		if s, e := strconv.Atoi(r.Header.Get("Retry-After")); e == nil && s > 0 {
-			t.After = min(time.Duration(s)*time.Second, time.Hour)
-		}
-		return t
-	}
-	return err
+	c.log.Log(ctx, level, m.Title, "trouble", m.Key, "text", m.Body)
+	return "", nil
 }

@@ -1,0 +1,114 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// retryMost bounds what a server may ask for with Retry-After.
+const retryMost = time.Hour
+
+// httpFault is the one table from an HTTP status to what it is worth to try
+// again; nil for 2xx. text is what the server said.
+func httpFault(who string, r *http.Response, text string) error {
+	switch {
+	case r.StatusCode >= 200 && r.StatusCode < 300:
+		return nil
+	case r.StatusCode == http.StatusTooManyRequests, r.StatusCode == http.StatusRequestTimeout, r.StatusCode == http.StatusTooEarly, r.StatusCode >= 500:
+		return &TemporaryError{Err: statusError(who, r, text), After: retryAfter(r)}
+	}
+	return statusError(who, r, text)
+}
+
+func statusError(who string, r *http.Response, text string) error {
+	return fmt.Errorf("%s answered %s: %s", who, r.Status, cut(strings.TrimSpace(text), 300))
+}
+
+func retryAfter(r *http.Response) time.Duration {
+	s, err := strconv.Atoi(r.Header.Get("Retry-After"))
+	if err != nil || s <= 0 {
+		return 0
+	}
+	return min(time.Duration(s)*time.Second, retryMost)
+}
+
+// netFault is the other half of the table: what an error of the network is
+// worth. A connection that was never made carried nothing; one that broke or
+// timed out afterwards may have carried the message.
+func netFault(who string, err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err // without the URL: it may hold a secret
+	}
+	err = fmt.Errorf("ask %s: %w", who, err)
+	var dns *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &dns), errors.As(err, &op) && op.Op == "dial", errors.Is(err, syscall.ECONNREFUSED):
+		return &TemporaryError{Err: err}
+	case errors.Is(err, context.Canceled):
+		return err
+	}
+	return &UnknownError{Err: err}
+}
+
+// Secret reads a secret from a file. A bare name is a systemd credential
+// ($CREDENTIALS_DIRECTORY). A file that others may read is refused: it is no
+// secret.
+func Secret(path string) (string, error) {
+	path = SecretPath(path)
+	st, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
+	if st.Mode().Perm()&0o007 != 0 {
+		return "", fmt.Errorf("read secret %s: everybody may read it: chmod 0640 it", path)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read secret: %w", err)
+	}
+	s := strings.TrimSpace(string(b))
+	if s == "" {
+		return "", fmt.Errorf("read secret %s: it is empty", path)
+	}
+	return s, nil
+}
+
+// SecretPath is where a secret lies that the config names.
+func SecretPath(path string) string {
+	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" && !strings.Contains(path, "/") {
+		return dir + "/" + path
+	}
+	return path
+}
+
+// join writes a list for people: a, b and c.
+func join(list []string) string {
+	switch n := len(list); n {
+	case 0:
+		return ""
+	case 1:
+		return list[0]
+	default:
+		return strings.Join(list[:n-1], ", ") + " and " + list[n-1]
+	}
+}
+
+// cut shortens to n characters, never within one.
+func cut(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n-1]) + "…"
+}

@@ -1,0 +1,7 @@
+package alert
+
+import "fmt"
+
+func openGoAlert(s Settings) (Notifier, error) {
+	return nil, fmt.Errorf("open channel %s: it is being built", s.ID)
+}

@@ -1,0 +1,10 @@
+package alert
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+func openModem(s Settings, log *slog.Logger) (Notifier, error) {
+	return nil, fmt.Errorf("open channel %s: it is being built", s.ID)
+}
