@@ -6,7 +6,7 @@ import "coldkeep/sensor"
 // a repeat gets the first answer and does nothing.
 type Command struct {
 	ID      string         `json:"id"`
-	Name    string         `json:"-"` // receive, place, move, take-out, release, discard, use
+	Name    string         `json:"-"` // receive, place, move, take-out, release, discard, use; ack, decline, shelve, unshelve, close, test
 	Batch   string         `json:"batch"`
 	Unit    string         `json:"unit,omitempty"`
 	Profile string         `json:"profile,omitempty"`
@@ -18,6 +18,14 @@ type Command struct {
 	Via     string         `json:"via,omitempty"`
 	Reason  string         `json:"reason,omitempty"`
 	At      sensor.Instant `json:"at,omitzero"` // 0: now
+
+	// Of alarms: ack, decline, shelve, unshelve, close, test.
+	Alarm   string         `json:"alarm,omitempty"`   // a trouble's key, or a unit whose trouble is meant; "" the only one there is
+	Promise string         `json:"promise,omitempty"` // ack: how long until somebody is there, 20m; "" is that
+	Until   sensor.Instant `json:"until,omitzero"`    // shelve
+	Cause   string         `json:"cause,omitempty"`   // close
+	Action  string         `json:"action,omitempty"`  // close
+	Person  string         `json:"person,omitempty"`  // the id of the person who answers, or (test) who is called
 }
 
 // A Refusal is the answer to a command that cannot be done: Code for

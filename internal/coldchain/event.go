@@ -35,8 +35,22 @@ const (
 	ConfigChanged      Kind = "config_changed"
 	NotificationSent   Kind = "notification_sent"
 	NotificationFailed Kind = "notification_failed"
-	Started            Kind = "started"
-	Stopped            Kind = "stopped"
+
+	// What else becomes of alarms and of those who are called (package alert).
+	TroubleOpened       Kind = "trouble_opened"
+	TroubleChanged      Kind = "trouble_changed"
+	TroubleCleared      Kind = "trouble_cleared"
+	CallStarted         Kind = "call_started"
+	CallDeclined        Kind = "call_declined"
+	StatusAsked         Kind = "status_asked"
+	AlarmUnshelved      Kind = "alarm_unshelved"
+	NotificationDue     Kind = "notification_due"
+	NotificationUnknown Kind = "notification_unknown"
+	NotificationDropped Kind = "notification_dropped"
+	DrillStarted        Kind = "drill_started"
+	DrillEnded          Kind = "drill_ended"
+	Started             Kind = "started"
+	Stopped             Kind = "stopped"
 )
 
 // EventVersion is the version of an event's payload, written on every row.
@@ -100,6 +114,38 @@ type Event struct {
 	Error    string   `json:"error,omitempty"`
 	Record   string   `json:"record,omitempty"` // on started
 	Config   *Config  `json:"config,omitempty"` // on config_changed: whole, with what judges
+	Call     *Call    `json:"call,omitempty"`   // on what package alert has decided
+	JumpS    *float64 `json:"jump_s,omitempty"` // on clock_stepped: by how much the record's own time went on at once
+}
+
+// A Call is what the part of the daemon that calls people adds to an event.
+// Which fields are set follows from the event's Kind; package alert tells.
+type Call struct {
+	Trouble      string         `json:"trouble,omitempty"`
+	Troubles     []string       `json:"troubles,omitempty"`
+	Alarms       []string       `json:"alarms,omitempty"` // their keys
+	AlarmKind    string         `json:"alarm_kind,omitempty"`
+	Policy       string         `json:"policy,omitempty"`
+	Step         int            `json:"step,omitempty"`
+	Person       string         `json:"person,omitempty"`
+	People       []string       `json:"people,omitempty"`
+	Contact      int            `json:"contact,omitempty"`
+	To           string         `json:"to,omitempty"`
+	Notification string         `json:"notification,omitempty"`
+	Purpose      string         `json:"purpose,omitempty"`
+	Attempt      int            `json:"attempt,omitempty"`
+	Body         string         `json:"body,omitempty"`
+	Receipt      string         `json:"receipt,omitempty"`
+	Again        bool           `json:"again,omitempty"` // worth another try
+	AfterS       float64        `json:"after_s,omitempty"`
+	Until        sensor.Instant `json:"until,omitzero"`
+	Temp         *int64         `json:"temperature_mc,omitempty"` // where it was acknowledged, m°C beyond the range
+	Lapse        string         `json:"lapse,omitempty"`
+	Cause        string         `json:"cause,omitempty"`
+	Action       string         `json:"action,omitempty"`
+	Wakes        string         `json:"wakes,omitempty"`
+	Language     string         `json:"language,omitempty"`
+	TookS        float64        `json:"took_s,omitempty"`
 }
 
 // An Entry is one place in the record: a reading or an event.

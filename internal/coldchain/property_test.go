@@ -147,6 +147,7 @@ func plainResult(r Result) Result {
 		for j := range b.Reasons {
 			b.Reasons[j].Text = ""
 		}
+		b.LostAt = nil // a forecast, like RunsOut
 		for j := range b.Allowance {
 			b.Allowance[j].RunsOut = nil
 		}

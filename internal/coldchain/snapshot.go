@@ -90,6 +90,39 @@ type Alarm struct {
 	Cleared  *sensor.Instant `json:"cleared"`
 	Past     bool            `json:"past,omitempty"`
 	Text     string          `json:"text"`
+
+	// What people do about it; set in a Snapshot only.
+	State   string `json:"state,omitempty"`   // raised, acknowledged, shelved
+	Trouble string `json:"trouble,omitempty"` // the key of the trouble that it belongs to
+	Channel string `json:"channel,omitempty"` // of the alarm undeliverable
+	Node    string `json:"node,omitempty"`    // of the alarm peer_silent
+}
+
+// A Trouble is what people are called for: the alarms of a unit, or of several
+// that began together, from the first one raised until all are over, and
+// beyond until a person closes it. Its key is what answers name.
+type Trouble struct {
+	Key      string          `json:"key"`
+	State    string          `json:"state"` // raised, acknowledged, shelved, cleared
+	Severity Severity        `json:"severity"`
+	Wakes    bool            `json:"wakes"` // people are called at any hour
+	Drill    bool            `json:"drill,omitempty"`
+	Units    []string        `json:"units"`
+	Text     string          `json:"text"` // its alarms in words
+	Opened   sensor.Instant  `json:"opened"`
+	Cleared  *sensor.Instant `json:"cleared"`
+	By       string          `json:"by,omitempty"`     // who acknowledged or shelved it
+	Via      string          `json:"via,omitempty"`    // by which channel
+	Reason   string          `json:"reason,omitempty"` // why it is shelved
+	Until    *sensor.Instant `json:"until"`            // the promise, or the end of the shelf
+	Called   []Called        `json:"called"`
+}
+
+// A Called is a person who has been called.
+type Called struct {
+	Person string         `json:"person"`
+	Name   string         `json:"name"`
+	At     sensor.Instant `json:"at"`
 }
 
 // A Gap is an unbroken unmonitored time of a unit.
@@ -112,8 +145,10 @@ type Snapshot struct {
 	Version      string
 	Units        []UnitState
 	Batches      []BatchState
-	Alarms       []Alarm // open ones, oldest first
-	Synchronized bool    // the clock
+	Alarms       []Alarm   // open ones, oldest first
+	Troubles     []Trouble // open ones, and cleared ones that nobody has closed; oldest first
+	People       []Called  // all who can be called, without At
+	Synchronized bool      // the clock
 	Store        StoreState
 	// Notifications by channel.
 	Notifications map[string]NotificationCount
@@ -185,9 +220,12 @@ type BatchState struct {
 	Now        Now            `json:"now"`
 	Since      sensor.Instant `json:"since"`
 	Reasons    []Reason       `json:"reasons"`
-	Exposure   Exposure       `json:"exposure"`
-	Allowance  []Allowance    `json:"allowance"`
-	Received   sensor.Instant `json:"received"`
+	// LostAt is when the next rule breaks, and quarantines it, if all stays as
+	// it is; nil where nothing runs, and once it is quarantined.
+	LostAt    *sensor.Instant `json:"lost_at,omitempty"`
+	Exposure  Exposure        `json:"exposure"`
+	Allowance []Allowance     `json:"allowance"`
+	Received  sensor.Instant  `json:"received"`
 	// RecordFrom is when its record begins; nil before the first placement.
 	RecordFrom   *sensor.Instant `json:"record_from,omitempty"`
 	OutsideSince *sensor.Instant `json:"outside_since,omitempty"`

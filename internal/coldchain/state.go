@@ -35,6 +35,11 @@ func (b *batch) state(t sensor.Instant) BatchState {
 	s.Allowance = b.allowances(t)
 	s.Verdict, s.Since = b.verdict(s.Exposure)
 	s.Now = b.nowState()
+	if s.Verdict != Quarantined && (b.Where == stored || b.Where == outside) {
+		if d := b.lossDeadline(); d != never && d > t {
+			s.LostAt = &d
+		}
+	}
 	return s
 }
 

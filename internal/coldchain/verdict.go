@@ -223,6 +223,21 @@ func (b *batch) reckon() {
 	b.next = min(b.next, b.darkDeadline())
 }
 
+// lossDeadline is when the next reason to quarantine falls if all stays as it
+// is; never where nothing runs.
+func (b *batch) lossDeadline() sensor.Instant {
+	t := b.darkDeadline()
+	for _, s := range b.Rules {
+		t = min(t, s.deadline())
+	}
+	for i := range b.Sides {
+		if s := &b.Sides[i]; !s.allowance || b.HasRelease {
+			t = min(t, s.deadline(b))
+		}
+	}
+	return t
+}
+
 // release answers the reasons it names, up to t. What was spent stays spent.
 func (b *batch) release(e *Evaluator, t sensor.Instant, rules []string) {
 	if b.Where == stored || b.Where == outside {
