@@ -94,8 +94,8 @@ type Rota struct {
 }
 
 // A Shift is a part of the week. Its people take turns, a week each: the first
-// in the week that contains Starts, and hand over at the beginning of the
-// shift.
+// in the week that begins with the day of Starts, so that turns change on that
+// day of the week; they hand over at the beginning of the shift.
 type Shift struct {
 	Hours  Hours
 	People []string  // persons' ids
