@@ -99,7 +99,7 @@ type Rota struct {
 type Shift struct {
 	Hours  Hours
 	People []string  // persons' ids
-	Starts time.Time // a date, 00:00 at the site
+	Starts time.Time // a date: what its own Date says counts
 }
 
 // An Override puts one person on call from one instant to another.

@@ -248,7 +248,7 @@ func (d *Duty) RotaGaps(r *Rota, from, to time.Time) []Gap {
 	var callers []*Policy
 	for i := range d.Policies {
 		p := &d.Policies[i]
-		if !p.calls(r.ID) {
+		if !p.Calls(r.ID) {
 			continue
 		}
 		callers = append(callers, p)
@@ -267,7 +267,8 @@ func (d *Duty) RotaGaps(r *Rota, from, to time.Time) []Gap {
 	})
 }
 
-func (p *Policy) calls(id string) bool {
+// Calls says whether a step names the person or rota.
+func (p *Policy) Calls(id string) bool {
 	for _, s := range p.Steps {
 		for _, c := range s.Call {
 			if c == id {
