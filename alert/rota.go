@@ -1,6 +1,9 @@
 package alert
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Gap is a stretch in which nobody is on call by a rota.
 type Gap struct {
@@ -193,10 +196,8 @@ func (p *Policy) Fits(severity Severity, units []string, began time.Time, loc *t
 		return true
 	}
 	for _, u := range p.Units {
-		for _, x := range units {
-			if u == x {
-				return true
-			}
+		if slices.Contains(units, u) {
+			return true
 		}
 	}
 	return false
@@ -245,36 +246,57 @@ func (d *Duty) Gaps(now time.Time) []Gap {
 func (d *Duty) RotaGaps(r *Rota, from, to time.Time) []Gap {
 	loc := d.place()
 	edges := r.edges(from, to, loc)
-	var callers []*Policy
 	for i := range d.Policies {
-		p := &d.Policies[i]
-		if !p.Calls(r.ID) {
-			continue
-		}
-		callers = append(callers, p)
-		if p.During != nil {
-			edges = p.During.edges(edges, from, to, loc)
+		if h := d.Policies[i].During; h != nil {
+			edges = h.edges(edges, from, to, loc)
 		}
 	}
 	return r.stretches(from, to, edges, func(t time.Time) bool {
-		for _, p := range callers {
-			if p.During == nil || p.During.Contains(t, loc) {
-				_, ok := r.who(t, loc)
-				return !ok
+		if _, ok := r.who(t, loc); ok {
+			return false
+		}
+		for i := range d.Policies {
+			if d.Policies[i].Calls(r.ID) && d.taken(i, t) {
+				return true
 			}
 		}
 		return false
 	})
 }
 
-// Calls says whether a step names the person or rota.
-func (p *Policy) Calls(id string) bool {
-	for _, s := range p.Steps {
-		for _, c := range s.Call {
-			if c == id {
-				return true
-			}
+// taken says whether there can be a trouble for which a policy is taken that
+// begins at an instant: no policy before it fits whenever it does.
+func (d *Duty) taken(i int, at time.Time) bool {
+	p := &d.Policies[i]
+	if p.During != nil && !p.During.Contains(at, d.place()) {
+		return false
+	}
+	for k := range i {
+		if q := &d.Policies[k]; q.Covers(p) && (q.During == nil || q.During.Contains(at, d.place())) {
+			return false
 		}
 	}
-	return false
+	return true
+}
+
+// Covers says whether the policy is for every severity and unit that another
+// one is for, whatever the hours.
+func (p *Policy) Covers(q *Policy) bool {
+	if p.Severity != "" && p.Severity != q.Severity {
+		return false
+	}
+	if len(p.Units) == 0 {
+		return true
+	}
+	for _, u := range q.Units {
+		if !slices.Contains(p.Units, u) {
+			return false
+		}
+	}
+	return len(q.Units) > 0
+}
+
+// Calls says whether a step names the person or rota.
+func (p *Policy) Calls(id string) bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool { return slices.Contains(s.Call, id) })
 }

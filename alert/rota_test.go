@@ -347,11 +347,17 @@ func TestGapsOfTheDuty(t *testing.T) {
 		},
 		Policies: []Policy{{ID: "night", During: &nights, Steps: []Step{{Call: []string{"nights"}}, {Call: []string{Everyone}}}}, {ID: "day", Steps: []Step{{Call: []string{"anna"}}}}},
 	}
+	// The same, said by the order of the policies instead of by hours.
+	days := Hours{all, 8 * 60, 18 * 60}
+	byOrder := *d
+	byOrder.Policies = []Policy{{ID: "fridge", Units: []string{"fridge-1"}, Steps: d.Policies[1].Steps}, {ID: "day", During: &days, Steps: d.Policies[1].Steps}, {ID: "night", Steps: d.Policies[0].Steps}}
 	friday := []Gap{{"nights", local(t, "2026-05-08 18:00", loc), local(t, "2026-05-09 08:00", loc)}, {"nights", local(t, "2026-05-15 18:00", loc), local(t, "2026-05-16 08:00", loc)}}
 	same := func(a, b Gap) bool { return a.Rota == b.Rota && a.From.Equal(b.From) && a.To.Equal(b.To) }
 	for at, want := range map[string][]Gap{"2026-05-05 03:12": friday[:1], "2026-05-08 18:00": friday[:1], "2026-05-08 18:01": friday, "2026-05-09 07:59": friday, "2026-05-09 08:00": friday[1:]} {
-		if got := d.Gaps(local(t, at, loc)); !slices.EqualFunc(got, want, same) {
-			t.Errorf("%s: %v, want %v", at, got, want)
+		for _, d := range []*Duty{d, &byOrder} {
+			if got := d.Gaps(local(t, at, loc)); !slices.EqualFunc(got, want, same) {
+				t.Errorf("%s: %v, want %v", at, got, want)
+			}
 		}
 	}
 	if got := d.Gaps(local(t, "2026-05-01 12:00", loc)); len(got) != 1 || !got[0].From.Equal(local(t, "2026-05-01 18:00", loc)) {

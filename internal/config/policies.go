@@ -50,18 +50,14 @@ func (p *reader) policy(v value) {
 		items[n-1].bad("the last step of policy %s must call everyone, or a trouble could stay with somebody who sleeps: end with {call: [everyone], after: 10m, repeat: 5m}", x.ID)
 	}
 	if p.unique("policy", x.ID, f["id"]) && len(items) > 0 {
-		for i, y := range p.cfg.Duty.Policies {
-			if y.During == nil && (y.Severity == "" || y.Severity == x.Severity) && (len(y.Units) == 0 || len(x.Units) > 0 && subset(x.Units, y.Units)) {
-				p.warn(f["id"], "policy %s is never taken: %s, before it, fits whenever it does; put it first", x.ID, p.cfg.Duty.Policies[i].ID)
+		for _, y := range p.cfg.Duty.Policies {
+			if y.During == nil && y.Covers(&x) {
+				p.warn(f["id"], "policy %s is never taken: %s, before it, fits whenever it does; put it first", x.ID, y.ID)
 				break
 			}
 		}
 		p.cfg.Duty.Policies = append(p.cfg.Duty.Policies, x)
 	}
-}
-
-func subset(a, b []string) bool {
-	return !slices.ContainsFunc(a, func(x string) bool { return !slices.Contains(b, x) })
 }
 
 func (p *reader) unitNamed(v value) (string, bool) {
