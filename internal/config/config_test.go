@@ -6,7 +6,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"coldkeep/alert"
 	"coldkeep/internal/coldchain"
 )
 
@@ -22,12 +24,14 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(string(b))
 	}
+	f.Add(clinic)
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := Parse("f.yaml", []byte(text))
 		var list Errors
 		switch {
 		case err == nil:
 			coldchain.New(c.Judging(), 0).Tick(1000)
+			soundDuty(t, c)
 		case errors.As(err, &list):
 			for _, e := range list {
 				if !place.MatchString(e.Error()) {
@@ -38,6 +42,36 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("an error of another kind: %v", err)
 		}
 	})
+}
+
+// soundDuty holds what alert asks of a parser: who is called is known, and a
+// critical alarm always calls everyone in the end.
+func soundDuty(t *testing.T, c *Config) {
+	d := &c.Duty
+	units := [][]string{nil}
+	for _, u := range c.Units {
+		units = append(units, []string{u.ID})
+	}
+	for h := range 7 * 24 {
+		at := week.Add(time.Duration(h) * time.Hour)
+		for _, u := range units {
+			plan := d.Plan(alert.Critical, u, at)
+			called := map[string]bool{}
+			for _, x := range plan {
+				if x.Person == "" && d.Rota(x.As) == nil || x.Person != "" && d.Person(x.Person) == nil {
+					t.Fatalf("%+v calls what is not known", x)
+				}
+				called[x.Person] = called[x.Person] || x.Last
+			}
+			for _, p := range d.People {
+				if !called[p.ID] {
+					t.Fatalf("%s is not called in the end: %+v", p.ID, plan)
+				}
+			}
+		}
+	}
+	d.Gaps(week)
+	c.Files()
 }
 
 func FuzzParseBatches(f *testing.F) {
