@@ -95,12 +95,12 @@ type Rota struct {
 }
 
 // A Shift is a part of the week. Its people take turns, a week each: the first
-// in the week that contains Starts, and hand over at the beginning of the
-// shift.
+// in the week that begins with the day of Starts, so that turns change on that
+// day of the week; they hand over at the beginning of the shift.
 type Shift struct {
 	Hours  Hours
 	People []string  // persons' ids
-	Starts time.Time // a date, 00:00 at the site
+	Starts time.Time // a date: what its own Date says counts
 }
 
 // An Override puts one person on call from one instant to another.

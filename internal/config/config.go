@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"coldkeep/alert"
 	"coldkeep/internal/coldchain"
 	"coldkeep/sensor"
 )
@@ -28,8 +29,15 @@ type Config struct {
 	MQTT     MQTT
 	Web      Web
 	Ask      Ask
-	Notify   []Channel
-	Warnings Errors // nothing is wrong, but a person should look
+	Duty     alert.Duty       // who is told of alarms
+	Channels []alert.Settings // by which ways
+	// Words is a file with the clinic's own words of messages; "" none.
+	Words     string
+	Heartbeat Heartbeat
+	Watch     []string // other daemons of the site, by node, that must be heard over MQTT
+	Warnings  Errors   // nothing is wrong, but a person should look
+
+	files []named
 }
 
 // Site is where the daemon runs.
@@ -51,8 +59,9 @@ type Web struct{ Listen, CommandTokenFile string }
 // Ask is the role and phone that people are sent to.
 type Ask struct{ Name, Phone string }
 
-// A Channel is a way to tell people of alarms.
-type Channel struct{ Kind, Server, Topic, TokenFile string }
+// Heartbeat says whom to tell that all is well; no URLFile: nobody. The file
+// holds the URL.
+type Heartbeat struct{ URLFile string }
 
 // Load reads and checks a file. What is wrong with its content comes as Errors.
 func Load(path string) (*Config, error) {

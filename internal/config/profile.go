@@ -179,7 +179,7 @@ func (p *reader) holders(v value, x coldchain.Profile) {
 	}
 }
 
-// outside reads what tells the world: broker, pages, people.
+// outside reads what tells the world: broker, pages, whom to ask.
 func (p *reader) outside(f map[string]value) {
 	c := p.cfg
 	c.Web.Listen = ":8080"
@@ -204,18 +204,6 @@ func (p *reader) outside(f map[string]value) {
 	if a := f["ask"]; a.there() {
 		g := a.fields("name", "phone")
 		c.Ask = Ask{g["name"].str(""), g["phone"].str("")}
-	}
-	for _, n := range f["notify"].items() {
-		g := n.fields("channel", "server", "topic", "token_file")
-		if !g["channel"].there() {
-			n.bad("the channel is missing: log or ntfy")
-			continue
-		}
-		ch := Channel{Kind: g["channel"].oneOf("", "log", "ntfy"), Server: g["server"].str("https://ntfy.sh"), Topic: g["topic"].str(""), TokenFile: g["token_file"].str("")}
-		if ch.Kind == "ntfy" && ch.Topic == "" {
-			n.bad("ntfy needs a topic; whoever knows it can read along, so make it unguessable")
-		}
-		c.Notify = append(c.Notify, ch)
 	}
 }
 
