@@ -77,8 +77,10 @@ func file() schema {
 			"outside":     object("Time out of every unit.", schema{"as": number("Judged as this, °C; default 25."), "grace": span("Confirmed after this; default 10m.")}),
 			"unmonitored": span("This long without data quarantines; default 30m."), "delta_h": number("kJ/mol, for the mean kinetic temperature; default 83.144."),
 			"rules": list(rule, "Without any, a confirmed excursion quarantines.")}, "id", "source", "range"), "The profiles."),
-		"mqtt": object("Where to publish.", schema{"broker": text("tcp://HOST:PORT"), "client_id": text("One per daemon; default coldkeep-NODE."), "username": text("Or none."), "password_file": text("A file that holds it.")}),
-		"web":  object("Pages and metrics.", schema{"listen": text("HOST:PORT; default :8080."), "command_token_file": text("With it commands are taken over TCP, too.")}),
+		"mqtt": object("Where to publish.", schema{"broker": text("tcp://HOST:PORT"), "client_id": text("One per daemon; default coldkeep-NODE."), "username": text("Or none."), "password_file": text("A file that holds it."),
+			"commands": truth("Take answers to alarms from the broker: whoever may publish there may answer. Default false."),
+			"peers":    list(id("A node."), "The site's other daemons, which this one watches.")}),
+		"web": object("Pages and metrics.", schema{"listen": text("HOST:PORT; default :8080."), "command_token_file": text("With it commands are taken over TCP, too.")}),
 		"notify": list(object("A channel for alarms.", schema{"channel": choice("Which.", "log", "ntfy"), "server": text("ntfy: https://HOST"), "topic": text("ntfy: one that nobody can guess."),
 			"token_file": text("ntfy: a file that holds the token.")}, "channel"), "Who is told of alarms."),
 	}, "probes", "units")
