@@ -28,6 +28,7 @@ type troubleView struct {
 	Lost     string // the first batch over its limit, or that one is
 	Called   []calledView
 	Drill    bool
+	Folded   bool // it does not press: the answers are behind one touch
 	Answers  string
 	Name     string // as the command line takes it
 	People   []coldchain.Called
@@ -35,7 +36,8 @@ type troubleView struct {
 	Shelves  []choice
 }
 
-type troubleLine struct{ Title, Temp, Range, Status, Icon, Tone, Trend string }
+// A troubleLine is a unit as it stands: with Temp now, or the Last one.
+type troubleLine struct{ Title, Temp, Last, Range, Status, Icon, Tone, Trend string }
 
 type calledView struct{ Name, At string }
 
@@ -88,6 +90,7 @@ func viewTrouble(snap *coldchain.Snapshot, t *coldchain.Trouble, r coldchain.Rea
 	id := fnv.New64a()
 	_, _ = id.Write([]byte(t.Key)) // a hash takes everything
 	v := troubleView{ID: fmt.Sprintf("t%x", id.Sum64()), Key: t.Key, Name: t.Key, State: t.State, Text: t.Text, Since: clock(r, t.Opened), AtMs: int64(t.Opened), Drill: t.Drill,
+		Folded:  t.State == "raised" && t.Severity != coldchain.Critical,
 		Answers: page.Answers, People: page.People, Promises: promises, Shelves: shelves}
 	if len(t.Units) == 1 && alone(snap, t) {
 		v.Name = t.Units[0]
@@ -101,7 +104,10 @@ func viewTrouble(snap *coldchain.Snapshot, t *coldchain.Trouble, r coldchain.Rea
 			continue
 		}
 		where = append(where, u.Title())
-		v.Lines = append(v.Lines, viewLine(u))
+		v.Lines = append(v.Lines, viewLine(u, r))
+	}
+	if len(v.Lines) == 1 {
+		v.Lines[0].Title = "" // it is the heading
 	}
 	v.Where = strings.Join(where, ", ")
 	switch {
@@ -175,12 +181,13 @@ func (v *troubleView) stand(t *coldchain.Trouble, r coldchain.Reader) {
 	}
 }
 
-func viewLine(u *coldchain.UnitState) troubleLine {
+func viewLine(u *coldchain.UnitState, r coldchain.Reader) troubleLine {
 	word, tone := u.Status()
-	x := troubleLine{Title: u.Title(), Range: u.Range.Text(), Status: word, Tone: tone, Icon: icon(tone), Temp: "no temperature",
-		Trend: trends[u.Rising]}
+	x := troubleLine{Title: u.Title(), Range: u.Range.Text(), Status: word, Tone: tone, Icon: icon(tone), Trend: trends[u.Rising]}
 	if u.Temp != nil {
 		x.Temp = coldchain.Degrees(*u.Temp, u.Range.Low, u.Range.High) + " °C"
+	} else if p := u.LastGood(); p != nil {
+		x.Last = coldchain.Degrees(p.LastGood.Temp, u.Range.Low, u.Range.High) + " °C at " + clock(r, p.LastGood.Time)
 	}
 	return x
 }

@@ -19,6 +19,9 @@ func night(d *desk) {
 	unit := func(id, name string, t *sensor.Temp, low, high sensor.Temp) coldchain.UnitState {
 		u := coldchain.UnitState{Unit: coldchain.Unit{ID: id, Name: name, Range: coldchain.Range{Low: low, High: high}}, Temp: t, TempAt: now, Unmonitored: t == nil,
 			Probes: []coldchain.ProbeState{{ID: id + "-p", Judges: true, Up: t != nil}}}
+		if t == nil {
+			u.Probes[0].LastGood = sensor.Reading{Time: ago(11), Temp: -20_400}
+		}
 		if t != nil && (*t < low || *t > high) {
 			u.OutOfRange, u.Since, u.Side = true, ago(15), "high"
 			if *t < low {

@@ -202,6 +202,7 @@ function askToken(panel, press, why) {
     e.stopPropagation();
     if (!field.value.trim()) { tell(panel, "Write the token first.", true); return; }
     kept.set("token", field.value.trim());
+    panel.querySelector("h2").focus({ preventScroll: true });
     form.remove();
     give(panel, press);
   });
