@@ -97,6 +97,8 @@ type Answer struct {
 type Sent struct {
 	ID, To, Receipt string
 	Buttons         []Button
+	Plain           string // the data of "going", with no time promised
+	Quiet           bool   // somebody has it: it need not ring any more
 	At              time.Time
 }
 

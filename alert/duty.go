@@ -19,6 +19,7 @@ type Duty struct {
 	UntrackedStock bool
 	Worsens        int64 // m°C beyond where it was acknowledged that let an acknowledgement lapse; > 0
 	Services       []Service
+	Kinds          map[string]string // of channels, by id: a call of the voice counts otherwise than a text
 	Drill          DrillPlan
 	GapAhead       time.Duration // how far ahead a gap in a rota is told; > 0
 }

@@ -51,7 +51,11 @@ type Site struct {
 type Storage struct{ Dir string }
 
 // MQTT says where to publish; no Broker: nowhere.
-type MQTT struct{ Broker, ClientID, Username, PasswordFile string }
+type MQTT struct {
+	Broker, ClientID, Username, PasswordFile string
+	Commands                                 bool     // people answer alarms over it
+	Peers                                    []string // nodes of the site that this one watches
+}
 
 // Web says where pages and metrics are served.
 type Web struct{ Listen, CommandTokenFile string }

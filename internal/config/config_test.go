@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"os"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -110,5 +111,32 @@ func TestDefaults(t *testing.T) {
 	}
 	if len(c.Warnings) == 0 || !strings.Contains(c.Warnings[0].Error(), "allow") {
 		t.Errorf("warnings %v: sides without an allowance are named", c.Warnings)
+	}
+}
+
+// Commands over MQTT are off unless asked for; a node does not watch itself.
+func TestAnswersAndPeersOverMQTT(t *testing.T) {
+	const plain = "node: pi-1\nprobes: [{id: p, chip: ds18b20, bus: onewire-1, address: 28-00000c8cf9b1, medium: buffered}]\nunits: [{id: u, range: {low: 2, high: 8}, probes: [p]}]\n"
+	for text, want := range map[string]MQTT{
+		"mqtt: {broker: 'tcp://b:1883'}\n":                                      {Broker: "tcp://b:1883", ClientID: "coldkeep-pi-1"},
+		"mqtt: {broker: 'tcp://b:1883', commands: true, peers: [pi-2, Pi-3]}\n": {Broker: "tcp://b:1883", ClientID: "coldkeep-pi-1", Commands: true, Peers: []string{"pi-2", "Pi-3"}},
+	} {
+		c, err := Parse("f.yaml", []byte(plain+text))
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if !reflect.DeepEqual(c.MQTT, want) {
+			t.Errorf("%s: %+v, want %+v", text, c.MQTT, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"mqtt: {broker: 'tcp://b:1883', peers: [PI-1]}\n":       "this node",
+		"mqtt: {broker: 'tcp://b:1883', peers: [pi-2, PI-2]}\n": "twice",
+		"mqtt: {broker: 'tcp://b:1883', peers: ['pi/2']}\n":     "f.yaml:4:",
+		"mqtt: {broker: 'tcp://b:1883', commands: maybe}\n":     "f.yaml:4:",
+	} {
+		if _, err := Parse("f.yaml", []byte(plain+text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
 	}
 }
