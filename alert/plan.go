@@ -23,37 +23,36 @@ type PlannedCall struct {
 }
 
 // Plan says who would be called, when and how, for a trouble of this severity
-// and of these units that begins at an instant and that nobody answers: each
-// step's first round, in order of time. What is critical is called at any
-// hour; the rest waits for working hours, and for the end of a person's quiet
-// ones. It is the plan on paper: what a channel could not deliver, caps and
-// answers change it.
+// and of these units that begins at an instant and that nobody answers, in
+// order of time: the first round of each step. What is critical goes through
+// the steps at any hour. The rest is told to the first step's people by their
+// first contact, in working hours and outside of their quiet ones. It is the
+// plan on paper: who is woken for what, a channel that takes no message, caps
+// and answers change it.
 func (d *Duty) Plan(severity Severity, units []string, at time.Time) []PlannedCall {
 	p := d.Policy(severity, units, at)
-	if p == nil {
+	switch {
+	case p == nil || len(p.Steps) == 0:
 		return nil
-	}
-	begins, held := at, false
-	if severity != Critical {
-		if w := d.WorkingHours().Next(at, d.place()); w.After(at) {
-			begins, held = w, true
-		}
+	case severity != Critical:
+		return d.planNotices(p, at)
 	}
 	var list []PlannedCall
+	begins, someone := at, false
 	for i, s := range p.Steps {
-		begins = begins.Add(s.After)
-		seen := map[string]bool{}
-		for _, as := range s.Call {
-			call := PlannedCall{At: begins, Step: i + 1, As: as, Repeat: s.Repeat, Last: i == len(p.Steps)-1, Held: held}
-			who := d.Who([]string{as}, begins)
-			if len(who) == 0 {
-				list = append(list, call)
+		if i == 0 || someone { // nobody is waited for where nobody was called
+			begins = begins.Add(s.After)
+		}
+		calls := d.planStep(p, i, begins)
+		for _, c := range calls {
+			someone = someone || c.Person != ""
+			if c.Person == "" {
+				list = append(list, c)
+				continue
 			}
-			for _, id := range who {
-				if !seen[id] {
-					seen[id] = true
-					list = append(list, d.contacts(call, d.Person(id), severity)...)
-				}
+			for _, x := range d.Person(c.Person).Contacts {
+				c.By, c.To, c.At = x.Channel, x.To, begins.Add(x.After)
+				list = append(list, c)
 			}
 		}
 	}
@@ -61,19 +60,67 @@ func (d *Duty) Plan(severity Severity, units []string, at time.Time) []PlannedCa
 	return list
 }
 
-// contacts are the calls to one person.
-func (d *Duty) contacts(call PlannedCall, p *Person, severity Severity) []PlannedCall {
-	call.Person, call.Name = p.ID, p.Name
-	if p.Quiet != nil && severity != Critical {
-		if end := p.Quiet.Until(call.At, d.place()); end.After(call.At) {
-			call.At, call.Held = end, true
+// planStep is whom a step calls at an instant, each once.
+func (d *Duty) planStep(p *Policy, i int, at time.Time) (list []PlannedCall) {
+	s := p.Steps[i]
+	seen := map[string]bool{}
+	for _, as := range s.Call {
+		call := PlannedCall{At: at, Step: i + 1, As: as, Repeat: repeat(s), Last: i == len(p.Steps)-1}
+		who := d.Who([]string{as}, at)
+		if len(who) == 0 {
+			list = append(list, call)
+		}
+		for _, id := range who {
+			if !seen[id] {
+				seen[id] = true
+				call.Person, call.Name = id, d.Person(id).Name
+				list = append(list, call)
+			}
 		}
 	}
-	var list []PlannedCall
-	for _, c := range p.Contacts {
-		x := call
-		x.By, x.To, x.At = c.Channel, c.To, call.At.Add(c.After)
-		list = append(list, x)
-	}
 	return list
+}
+
+// planNotices is the plan of what wakes nobody.
+func (d *Duty) planNotices(p *Policy, at time.Time) (list []PlannedCall) {
+	begins := d.WorkingHours().Next(at, d.place())
+	if begins.IsZero() {
+		return nil
+	}
+	calls := d.planStep(p, 0, begins)
+	if !slices.ContainsFunc(calls, func(c PlannedCall) bool { return c.Person != "" }) {
+		all := Policy{Steps: []Step{{Call: []string{Everyone}}}}
+		calls = append(calls, d.planStep(&all, 0, begins)...)
+	}
+	for _, c := range calls {
+		c.Repeat, c.Last, c.Held = noticeEvery, true, begins.After(at)
+		if c.Person != "" {
+			x := d.Person(c.Person)
+			if len(x.Contacts) == 0 {
+				continue
+			}
+			c.By, c.To = x.Contacts[0].Channel, x.Contacts[0].To
+			if c.At = d.awake(x, begins); c.At.IsZero() {
+				continue
+			}
+			c.Held = c.At.After(at)
+		}
+		list = append(list, c)
+	}
+	slices.SortStableFunc(list, func(a, b PlannedCall) int { return a.At.Compare(b.At) })
+	return list
+}
+
+// awake is the first instant from `at` on that is a working hour and no quiet
+// one of the person; zero where there is none within some weeks.
+func (d *Duty) awake(p *Person, at time.Time) time.Time {
+	for range 30 {
+		if at = d.WorkingHours().Next(at, d.place()); at.IsZero() || p.Quiet == nil || !p.Quiet.Contains(at, d.place()) {
+			return at
+		}
+		if at = p.Quiet.Until(at, d.place()); at.IsZero() {
+			return at
+		}
+	}
+	return time.Time{}
 }

@@ -3,6 +3,7 @@ package alert
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -31,13 +32,15 @@ func TestThePlanOfANight(t *testing.T) {
 			"03:12 1 nights anna push", "03:13 1 nights anna sms",
 			"03:17 2 nights - ", "03:17 2 bert bert sms", // the rota ended at 03:15
 			"03:27 3 everyone anna push last", "03:27 3 everyone bert sms last", "03:28 3 everyone anna sms last"}},
-		// A warning in the night: the rota of nights has nobody in working hours, and anna sleeps until nine.
-		{Warning, local(t, "2026-05-05 03:12", loc), []string{
-			"08:00 1 nights - held", "08:05 2 nights - held", "08:05 2 bert bert sms held",
-			"08:15 3 everyone bert sms last held", "09:00 3 everyone anna push last held", "09:01 3 everyone anna sms last held"}},
-		{Warning, local(t, "2026-05-05 17:59", loc), []string{
-			"17:59 1 nights - ", "18:04 2 nights anna push", "18:04 2 bert bert sms", "18:05 2 nights anna sms",
-			"18:14 3 everyone anna push last", "18:14 3 everyone bert sms last", "18:15 3 everyone anna sms last"}},
+		// Nobody is on call: nobody is waited for.
+		{Critical, local(t, "2026-05-05 04:00", loc), []string{
+			"04:00 1 nights - ", "04:00 2 nights - ", "04:00 2 bert bert sms",
+			"04:10 3 everyone anna push last", "04:10 3 everyone bert sms last", "04:11 3 everyone anna sms last"}},
+		// A warning in the night: in working hours nobody is on call by the rota, so all are told, anna when her quiet hours end.
+		{Warning, local(t, "2026-05-05 03:12", loc), []string{"08:00 1 nights - last held", "08:00 1 everyone bert sms last held", "09:00 1 everyone anna push last held"}},
+		// On a Friday evening it waits for Monday.
+		{Warning, local(t, "2026-05-08 19:00", loc), []string{"08:00 1 nights - last held", "08:00 1 everyone bert sms last held", "09:00 1 everyone anna push last held"}},
+		{Warning, local(t, "2026-05-05 12:00", loc), []string{"12:00 1 nights - last", "12:00 1 everyone anna push last", "12:00 1 everyone bert sms last"}},
 	} {
 		var got []string
 		for _, p := range d.Plan(c.severity, []string{"fridge-1"}, c.at.UTC()) {
@@ -47,16 +50,22 @@ func TestThePlanOfANight(t *testing.T) {
 			}
 			s := fmt.Sprintf("%s %d %s %s", p.At.In(loc).Format("15:04"), p.Step, p.As, who)
 			if p.Last {
-				s += " last"
+				s = strings.TrimSpace(s) + " last"
 			}
 			if p.Held {
-				s += map[bool]string{true: "held", false: " held"}[p.Person == ""]
+				s += " held"
+			}
+			if c.severity == Warning && p.Held != p.At.After(c.at) || p.At.Before(c.at) {
+				t.Errorf("%s: %+v", s, p)
 			}
 			got = append(got, s)
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s at %s:\n%q\nwant\n%q", c.severity, c.at, got, c.want)
 		}
+	}
+	if p := d.Plan(Warning, nil, local(t, "2026-05-08 19:00", loc)); !p[0].At.Equal(local(t, "2026-05-11 08:00", loc)) {
+		t.Errorf("what can wait waits for %s", p[0].At)
 	}
 	if got := (&Duty{}).Plan(Critical, nil, three); len(got) != 0 {
 		t.Errorf("nobody can be called: %v", got)

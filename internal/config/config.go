@@ -34,8 +34,7 @@ type Config struct {
 	// Words is a file with the clinic's own words of messages; "" none.
 	Words     string
 	Heartbeat Heartbeat
-	Watch     []string // other daemons of the site, by node, that must be heard over MQTT
-	Warnings  Errors   // nothing is wrong, but a person should look
+	Warnings  Errors // nothing is wrong, but a person should look
 
 	files []named
 }

@@ -69,7 +69,6 @@ func (p *reader) duty(f map[string]value) {
 		}
 		p.cfg.Heartbeat.URLFile = p.secret(g["url_file"])
 	}
-	p.watch(f["watch"], f["mqtt"])
 }
 
 // wakes reads changes to the table of who is woken for what.
@@ -132,21 +131,4 @@ func (p *reader) drill(v value) {
 		v.bad("a drill pages a person, and none is listed under `people:`")
 	}
 	p.cfg.Duty.Drill = x
-}
-
-// watch reads the other daemons of the site that must be heard.
-func (p *reader) watch(v, mqtt value) {
-	if v.there() && !mqtt.there() {
-		v.bad("daemons hear each other over MQTT: give the broker, `mqtt: {broker: tcp://HOST:1883}`")
-	}
-	for _, x := range v.items() {
-		id := x.id(x)
-		switch {
-		case id == "":
-		case strings.EqualFold(id, p.cfg.Node):
-			x.bad("%s is this machine itself; list the others", id)
-		case p.unique("watched daemon", id, x):
-			p.cfg.Watch = append(p.cfg.Watch, id)
-		}
-	}
 }

@@ -92,7 +92,6 @@ func file() schema {
 		"drill": object("A test of the way to the phones, by itself.", schema{"every": choice("How often.", "monthly", "weekly"), "day": schema{"type": []string{"integer", "string"}, "description": "1 to 28, or mon to sun; default 1."},
 			"at": clock("When; default 10:00."), "within": span("To answer; default 10m.")}, "every"),
 		"heartbeat": object("Whom to tell that all is well, so that silence is noticed.", schema{"url_file": text("A file that holds the URL.")}, "url_file"),
-		"watch":     list(id("A node."), "Other daemons of the site that must be heard over MQTT."),
 		"language":  text("Of messages: en (default), de, or one of `words`."),
 		"words":     text("A file with the clinic's own words of messages."),
 	}, "probes", "units")
