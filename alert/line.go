@@ -114,6 +114,7 @@ func (s *state) outcome(e Event) {
 	if !n.Purpose.Loud() && n.Purpose != Notice {
 		delete(s.Notes, n.ID)
 	}
+	n.Title, n.Body = "", "" // the journal has them
 }
 
 // unuse takes a use back that did not come about.
