@@ -12,29 +12,6 @@ import (
 	"time"
 )
 
-// A Reply is what a person is shown who has answered.
-type Reply struct {
-	Kind  ReplyKind
-	Who   string    // who has it, or is called now
-	Until time.Time // what was promised
-}
-
-// A ReplyKind says what became of the answer.
-type ReplyKind string
-
-const (
-	YouHaveIt   ReplyKind = "you_have_it"  // until Until
-	OtherHasIt  ReplyKind = "other_has_it" // Who, until Until
-	NextCalled  ReplyKind = "next_called"  // Who, where it is known
-	IsOver      ReplyKind = "is_over"      // there is nothing to be done any more
-	NotKnown    ReplyKind = "not_known"    // no message that can be answered
-	StatusComes ReplyKind = "status_comes" // the status of all units is on its way
-	NotClear    ReplyKind = "not_clear"    // only the three answers are understood
-	DrillNoted  ReplyKind = "drill_noted"  // thank you
-	NotRecorded ReplyKind = "not_recorded" // it could not be recorded: answer again
-	IsShelved   ReplyKind = "is_shelved"   // by Who, until Until
-)
-
 // The verbs of an answer. What follows a g are the minutes promised.
 const (
 	verbGoing  = "g"
@@ -66,15 +43,24 @@ func (d *Desk) read(data string) (verb, notification string, ok bool) {
 
 // Message is the notification as a channel sends it, with its buttons.
 func (d *Desk) Message(n *Notification) Message {
-	m := Message{ID: n.ID, Key: n.Key(), To: n.To, Purpose: n.Purpose, Severity: n.Severity, Title: n.Title, Body: n.Body, Language: n.Language, Again: n.Again}
+	m := Message{ID: n.ID, Key: n.Key(), To: d.address(n), Purpose: n.Purpose, Severity: n.Severity, Title: n.Title, Body: n.Body, Language: n.Language, Again: n.Again}
 	if n.Purpose.Loud() || n.Purpose == Notice {
 		m.Buttons = d.buttons(n)
 	}
 	return m
 }
 
+// address is where the notification goes. It is not in the journal: whoever
+// knows an ntfy topic can read along.
+func (d *Desk) address(n *Notification) string {
+	if p := d.duty.Person(n.Person); p != nil && n.Contact < len(p.Contacts) && p.Contacts[n.Contact].Channel == n.Channel {
+		return p.Contacts[n.Contact].To
+	}
+	return ""
+}
+
 func (d *Desk) buttons(n *Notification) []Button {
-	text := d.words.Buttons(n.Language, promised)
+	text := d.words.For(n.Language).Buttons(int(promised / time.Minute))
 	verbs := [3]string{verbGoing + strconv.Itoa(int(promised/time.Minute)), verbCant, verbStatus}
 	list := make([]Button, 3)
 	for i, v := range verbs {
@@ -90,7 +76,7 @@ func (d *Desk) Sent(channel string) (list []Sent) {
 		if n.Channel != channel || !n.Done || !n.Purpose.Loud() || !slices.ContainsFunc(n.Troubles, d.answerable) {
 			continue
 		}
-		list = append(list, Sent{ID: n.ID, To: n.To, Receipt: n.Receipt, Buttons: d.buttons(n), Plain: d.sign(verbGoing, n.ID), At: n.At, Quiet: !slices.ContainsFunc(n.Troubles, d.rings)})
+		list = append(list, Sent{ID: n.ID, To: d.address(n), Receipt: n.Receipt, Buttons: d.buttons(n), Plain: d.sign(verbGoing, n.ID), At: n.At, Quiet: !slices.ContainsFunc(n.Troubles, d.rings)})
 	}
 	slices.SortFunc(list, func(a, b Sent) int { return -older(a.ID, b.ID) })
 	return list
@@ -154,7 +140,8 @@ func (d *Desk) Answer(now time.Time, a Answer) (events []Event, reply string) {
 	d.begin(now)
 	language, r := d.answer(a)
 	d.turn()
-	return d.out, d.words.Reply(language, r)
+	r.Now, r.Location = d.now, d.duty.Location
+	return d.out, d.words.For(language).Reply(r)
 }
 
 func (d *Desk) answer(a Answer) (language string, r Reply) {
@@ -166,15 +153,15 @@ func (d *Desk) answer(a Answer) (language string, r Reply) {
 	verb, id, ok := d.read(a.Data)
 	switch {
 	case !ok && from == nil:
-		return language, Reply{Kind: NotKnown} // nobody that may answer
+		return language, Reply{Kind: ReplyOld} // nobody that may answer
 	case !ok && a.Data == "" && a.Text != "":
-		return language, Reply{Kind: NotClear}
+		return language, Reply{Kind: ReplyUnclear}
 	case !ok:
-		return language, Reply{Kind: NotKnown}
+		return language, Reply{Kind: ReplyOld}
 	}
 	n := d.s.Notes[id]
 	if n == nil {
-		return language, Reply{Kind: IsOver} // its trouble is closed, or it is older than anybody remembers
+		return language, Reply{Kind: ReplyOver} // its trouble is closed, or it is older than anybody remembers
 	}
 	if p := d.duty.Person(n.Person); p != nil {
 		from, language = p, p.Language
@@ -194,9 +181,9 @@ func (d *Desk) answer(a Answer) (language string, r Reply) {
 		if from != nil {
 			d.do(Event{Kind: StatusAsked, Person: from.ID, Contact: n.Contact, By: who.By, Via: who.Via})
 		}
-		return language, Reply{Kind: StatusComes}
+		return language, Reply{Kind: ReplyStatus}
 	case len(open) == 0:
-		return language, Reply{Kind: IsOver}
+		return language, Reply{Kind: ReplyOver}
 	case verb == verbCant:
 		return language, d.decline(open, who)
 	case strings.HasPrefix(verb, verbGoing):
@@ -206,7 +193,7 @@ func (d *Desk) answer(a Answer) (language string, r Reply) {
 		}
 		return language, d.take(open, who, promise)
 	}
-	return language, Reply{Kind: NotClear}
+	return language, Reply{Kind: ReplyUnclear}
 }
 
 // personAt is the person whose contact has the address; nil where there is
@@ -228,12 +215,12 @@ func (d *Desk) personAt(channel, address string) *Person {
 // take lets somebody have the troubles that nobody else has.
 func (d *Desk) take(open []*trouble, who Event, promise time.Duration) Reply {
 	until := d.now.Add(promise)
-	r := Reply{Kind: YouHaveIt, Who: who.By, Until: until}
+	r := Reply{Kind: ReplyYours, Who: who.By, Until: until}
 	taken := false
 	for _, t := range open {
 		if t.Ack != nil && t.Ack.By != who.By {
 			if !taken {
-				r = Reply{OtherHasIt, t.Ack.By, t.Ack.Until}
+				r = Reply{Kind: ReplyTaken, Who: t.Ack.By, Until: t.Ack.Until}
 			}
 			continue
 		}
@@ -241,8 +228,8 @@ func (d *Desk) take(open []*trouble, who Event, promise time.Duration) Reply {
 		e.Kind, e.Trouble, e.Until, e.Beyond, e.Urgent, e.Reason = Acknowledged, t.Key, until, d.beyond(t), d.urgent(t), "somebody is going"
 		d.do(e)
 		taken = true
-		if r = (Reply{Kind: YouHaveIt, Who: who.By, Until: until}); t.Drill {
-			r.Kind = DrillNoted
+		if r = (Reply{Kind: ReplyYours, Who: who.By, Until: until}); t.Drill {
+			r.Kind, r.Took = ReplyDrill, d.now.Sub(d.s.DrillAt)
 		}
 	}
 	return r
@@ -250,10 +237,10 @@ func (d *Desk) take(open []*trouble, who Event, promise time.Duration) Reply {
 
 // decline lets the next be called at once.
 func (d *Desk) decline(open []*trouble, who Event) Reply {
-	r := Reply{Kind: NextCalled}
+	r := Reply{Kind: ReplyNext}
 	for _, t := range open {
 		if t.Ack != nil && t.Ack.By != who.By {
-			r = Reply{OtherHasIt, t.Ack.By, t.Ack.Until}
+			r = Reply{Kind: ReplyTaken, Who: t.Ack.By, Until: t.Ack.Until}
 			continue
 		}
 		if t.Ack != nil { // whoever had it cannot go after all

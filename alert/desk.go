@@ -12,7 +12,7 @@ import (
 // backwards, and where they jump the Desk is told (ClockJumped).
 type Desk struct {
 	duty  Duty
-	words Words
+	words Catalogues
 	key   []byte // signs buttons
 
 	s   state
@@ -22,13 +22,6 @@ type Desk struct {
 
 	gaps   []Alarm // in rotas, as of gapsAt
 	gapsAt time.Time
-}
-
-// Words put a Telling into words, in a language.
-type Words interface {
-	Compose(language string, t Telling) (title, body string)
-	Buttons(language string, promise time.Duration) [3]string
-	Reply(language string, r Reply) string
 }
 
 const (
@@ -55,12 +48,16 @@ const (
 )
 
 // NewDesk makes a Desk without memory. key signs the answers that messages
-// offer; it must be the same after a restart.
-func NewDesk(d Duty, w Words, key []byte) *Desk {
+// offer; it must be the same after a restart. Without words it speaks those
+// that ship.
+func NewDesk(d Duty, words Catalogues, key []byte) *Desk {
+	if words == nil {
+		words = NewCatalogues()
+	}
 	if d.Location == nil {
 		d.Location = time.UTC
 	}
-	return &Desk{duty: d, words: w, key: key, s: newState()}
+	return &Desk{duty: d, words: words, key: key, s: newState()}
 }
 
 // Duty is what the Desk goes by.

@@ -81,7 +81,7 @@ func TestNobodyIsLeftAlone(t *testing.T) {
 			if err != nil {
 				rt.Fatal(err)
 			}
-			d := NewDesk(duty, testWords(duty), []byte("a key of the test"))
+			d := NewDesk(duty, nil, []byte("a key of the test"))
 			if err := d.Restore(b); err != nil {
 				rt.Fatal(err)
 			}
@@ -110,7 +110,7 @@ func TestNobodyIsLeftAlone(t *testing.T) {
 					slices.SortFunc(notes, func(a, b *Notification) int { return older(a.ID, b.ID) })
 					n := rapid.SampledFrom(notes).Draw(rt, "answered")
 					verb := rapid.SampledFrom([]string{"g", "g30", "no", "st"}).Draw(rt, "answer")
-					o.reply(Answer{Channel: n.Channel, From: n.To, Data: o.d.sign(verb, n.ID)})
+					o.reply(Answer{Channel: n.Channel, From: o.d.address(n), Data: o.d.sign(verb, n.ID)})
 				}
 			case 6:
 				until := time.Duration(rapid.IntRange(1, 300).Draw(rt, "shelf")) * time.Minute

@@ -36,7 +36,7 @@ type office struct {
 }
 
 func newOffice(t testing.TB, d Duty) *office {
-	return &office{t: t, d: NewDesk(d, testWords(d), []byte("a key of the test")), now: three}
+	return &office{t: t, d: NewDesk(d, nil, []byte("a key of the test")), now: three}
 }
 
 func (o *office) took(list []Event) {
@@ -99,7 +99,7 @@ func (o *office) answer(person, verb string) string {
 	if newest == nil {
 		o.t.Fatalf("%s has no message to answer", person)
 	}
-	return o.reply(Answer{Channel: newest.Channel, From: newest.To, Data: o.d.sign(verb, newest.ID)})
+	return o.reply(Answer{Channel: newest.Channel, From: o.d.address(newest), Data: o.d.sign(verb, newest.ID)})
 }
 
 func (o *office) reply(a Answer) string {
@@ -146,7 +146,7 @@ func (o *office) want(want ...string) {
 
 // replay makes a Desk from the journal alone.
 func replayed(d Duty, journal []Event) *Desk {
-	again := NewDesk(d, testWords(d), []byte("a key of the test"))
+	again := NewDesk(d, nil, []byte("a key of the test"))
 	for _, e := range journal {
 		again.Apply(e)
 	}
@@ -275,7 +275,8 @@ func TestAPowerCutIsOneTrouble(t *testing.T) {
 	if n := len(o.d.s.Troubles); n != 1 {
 		t.Fatalf("%d troubles, want one", n)
 	}
-	n := o.d.s.Notes["n1"]
+	i := slices.IndexFunc(o.journal, func(e Event) bool { return e.Kind == Due })
+	n := o.journal[i].Notification
 	for _, u := range []string{"f1", "f2", "f3", "f4"} {
 		if !strings.Contains(n.Title+"\n"+n.Body, "Fridge "+u) && !strings.Contains(n.Title+"\n"+n.Body, "FRIDGE "+strings.ToUpper(u)) {
 			t.Errorf("the page does not name %s:\n%s\n%s", u, n.Title, n.Body)

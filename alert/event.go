@@ -92,7 +92,6 @@ type Notification struct {
 	Person   string    `json:"person,omitempty"` // "" of a service
 	Contact  int       `json:"contact"`
 	Channel  string    `json:"channel"`
-	To       string    `json:"to,omitempty"`
 	Purpose  Purpose   `json:"purpose"`
 	Severity Severity  `json:"severity"`
 	Troubles []string  `json:"troubles,omitempty"` // the gravest first

@@ -54,8 +54,8 @@ func (t *trouble) told(n *Notification, e Event) {
 				c.Told[n.Contact] = e.At
 			}
 		}
-		if n.Purpose != Notice && !slices.ContainsFunc(t.Called, func(c called) bool { return c.Person == n.Person }) {
-			t.Called = append(t.Called, called{n.Person, e.At})
+		if n.Purpose != Notice && !slices.ContainsFunc(t.Called, func(c wasCalled) bool { return c.Person == n.Person }) {
+			t.Called = append(t.Called, wasCalled{n.Person, e.At})
 		}
 	case Turning, Worse, Progress:
 		if a := t.Ack; a != nil {
@@ -114,6 +114,7 @@ func (s *state) outcome(e Event) {
 	if !n.Purpose.Loud() && n.Purpose != Notice {
 		delete(s.Notes, n.ID)
 	}
+	n.Title, n.Body = "", "" // the journal has them
 }
 
 // unuse takes a use back that did not come about.

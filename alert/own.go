@@ -39,6 +39,7 @@ func (d *Desk) findOwn() {
 		want = append(want, Alarm{Key: "unanswered/" + d.s.DrillAt.Format(time.RFC3339), Kind: Unanswered, Severity: Critical, Rule: "unanswered", Text: "nobody answered the drill of " + d.s.DrillAt.In(d.duty.Location).Format("2 Jan 15:04")})
 	}
 	want = append(want, d.drill()...)
+	want = append(want, d.sit.Found...)
 	for i := range want {
 		if !slices.ContainsFunc(d.s.Own, func(a *Alarm) bool { return a.Key == want[i].Key }) {
 			want[i].Raised = d.now

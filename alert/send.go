@@ -244,7 +244,7 @@ func (d *Desk) notify(p *Person, contact int, purpose Purpose, about []*trouble)
 	slices.SortStableFunc(about, func(a, b *trouble) int { return cmp.Compare(d.rank(a), d.rank(b)) })
 	c := p.Contacts[contact]
 	n := d.compose(p.ID, c.Channel, p.Language, purpose, about, nil)
-	n.Contact, n.To = contact, c.To
+	n.Contact = contact
 	l := d.s.Lines[lineKey(p.ID, contact, c.Channel)]
 	if l != nil {
 		n.Attempt, n.Again = l.Attempt+1, l.Again
@@ -299,7 +299,7 @@ func (d *Desk) compose(person, channel, language string, purpose Purpose, about 
 	if purpose == Status {
 		t.Status = d.sit.Units
 	}
-	n.Title, n.Body = d.words.Compose(language, t)
+	n.Title, n.Body = d.words.For(language).Compose(t, d.duty.Site, d.duty.Location, d.duty.Ask)
 	return n
 }
 

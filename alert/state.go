@@ -35,7 +35,7 @@ type trouble struct {
 	Step    int                `json:"step"` // -1: nobody has been called yet
 	StepAt  time.Time          `json:"step_at"`
 	Calls   []*call            `json:"calls"`
-	Called  []called           `json:"called"` // who was, for people to read and for the all-clear
+	Called  []wasCalled        `json:"called"` // who was, for people to read and for the all-clear
 	Ack     *ack               `json:"ack"`
 	Shelf   *shelf             `json:"shelf"`
 	Lapse   Lapse              `json:"lapse"` // why it is called again
@@ -65,7 +65,7 @@ type call struct {
 	Declined bool        `json:"declined"`
 }
 
-type called struct {
+type wasCalled struct {
 	Person string    `json:"person"`
 	At     time.Time `json:"at"`
 }

@@ -75,3 +75,20 @@ func (d *Desk) Own() []Alarm {
 func (d *Desk) LastDrill() (at, ended time.Time, took time.Duration) {
 	return d.s.DrillAt, d.s.DrillEnd, d.s.DrillTook
 }
+
+// Open gives a message about each trouble that people or services are told of,
+// as it stands now, for services that must be told again and again.
+func (d *Desk) Open() (list []Message) {
+	for _, t := range d.s.Troubles {
+		if !t.Cleared.IsZero() || t.Drill {
+			continue
+		}
+		purpose := Page
+		if !t.wakes() {
+			purpose = Notice
+		}
+		n := d.compose("", "", "", purpose, []*trouble{t}, nil)
+		list = append(list, d.Message(n))
+	}
+	return list
+}

@@ -171,4 +171,5 @@ type Step struct {
 	Events     []Event        // carry their Seq
 	Cursors    map[string]uint64
 	Checkpoint []byte // nil: none this time; else the evaluators' state after this step
+	Desk       []byte // the same of the part that calls people
 }
