@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -53,7 +52,9 @@ type alertmanager struct {
 	id, site string
 	in       *intake
 
-	mu       sync.Mutex
+	// turn is held while a request is on its way, too: one that left before an
+	// all-clear must not arrive after it.
+	turn     chan struct{}
 	troubles map[string]*alertmanagerTrouble
 }
 
@@ -64,7 +65,8 @@ type alertmanagerTrouble struct {
 	text     string
 	taken    string // who has it, in words; "" nobody
 	alerts   map[string]alertmanagerAlert
-	listed   bool // Sync has been told of it
+	told     time.Time // when it last fired
+	listed   bool      // Sync has been told of it
 	over     bool
 }
 
@@ -101,35 +103,55 @@ func openAlertmanager(s Settings) (Notifier, error) {
 			in.header.Set("Authorization", "Bearer "+token)
 		}
 	}
-	return &alertmanager{id: s.ID, site: s.From, in: in, troubles: map[string]*alertmanagerTrouble{}}, nil
+	return &alertmanager{id: s.ID, site: s.From, in: in, turn: make(chan struct{}, 1), troubles: map[string]*alertmanagerTrouble{}}, nil
 }
 
 func (a *alertmanager) Name() string { return a.id }
 
+func (a *alertmanager) enter(ctx context.Context) error {
+	select {
+	case a.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return &TemporaryError{Err: fmt.Errorf("ask Alertmanager: it has not answered the request before: %w", ctx.Err())}
+	}
+}
+
+func (a *alertmanager) leave() { <-a.turn }
+
 // Notify posts the trouble's alerts, or resolves them. That somebody has taken
 // it is told in the annotation taken: Alertmanager has no acknowledgement.
 func (a *alertmanager) Notify(ctx context.Context, m Message) (string, error) {
+	if err := a.enter(ctx); err != nil {
+		return "", err
+	}
+	defer a.leave()
 	now := time.Now()
-	a.mu.Lock()
 	switch m.Purpose {
-	case Page, Notice, Worse, Test, Taken:
+	case Page, Notice, Worse, Test:
 		a.fire(m, now)
+		a.troubles[m.Key].taken = ""
+	case Taken:
+		if t := a.troubles[m.Key]; t == nil || t.over {
+			a.fire(m, now)
+		}
+		a.troubles[m.Key].taken = m.Title
 	case AllClear, Tested:
 		a.resolve(m, now)
 	default:
-		a.mu.Unlock()
 		return "", notForServices(a.id, m.Purpose)
 	}
-	list := a.posted(m.Key, now)
-	a.mu.Unlock()
-	return "", a.post(ctx, list)
+	return "", a.post(ctx, a.posted(m.Key))
 }
 
 // Sync posts all troubles that are open, and for five minutes those that are
 // over: also one that an earlier Sync was told of and this one is not.
 func (a *alertmanager) Sync(ctx context.Context, all []Message) error {
+	if err := a.enter(ctx); err != nil {
+		return err
+	}
+	defer a.leave()
 	now := time.Now()
-	a.mu.Lock()
 	listed := map[string]bool{}
 	for _, m := range all {
 		listed[m.Key] = true
@@ -142,16 +164,16 @@ func (a *alertmanager) Sync(ctx context.Context, all []Message) error {
 	var list []postedAlert
 	for _, key := range slices.Sorted(maps.Keys(a.troubles)) {
 		t := a.troubles[key]
-		if t.listed && !listed[key] && !t.over {
+		// One that Sync was never told of may just have opened.
+		if !listed[key] && !t.over && (t.listed || now.Sub(t.told) >= alertmanagerResolved) {
 			t.end(now, now)
 		}
-		list = append(list, a.posted(key, now)...)
+		list = append(list, a.posted(key)...)
 		maps.DeleteFunc(t.alerts, func(_ string, x alertmanagerAlert) bool { return !x.ended.IsZero() && !now.Before(x.until) })
 		if t.over && len(t.alerts) == 0 {
 			delete(a.troubles, key)
 		}
 	}
-	a.mu.Unlock()
 	if len(list) == 0 {
 		return nil
 	}
@@ -165,24 +187,15 @@ func (a *alertmanager) fire(m Message, now time.Time) {
 		t = &alertmanagerTrouble{alerts: map[string]alertmanagerAlert{}}
 		a.troubles[m.Key] = t
 	}
-	t.over = false
+	t.over, t.told = false, now
 	if t.severity != Critical {
 		t.severity = m.Severity
-	}
-	if m.Purpose == Taken {
-		t.taken = m.Title
-		if len(t.alerts) > 0 {
-			return // it says nothing else of the trouble
-		}
-	} else if m.Purpose.Loud() {
-		t.taken = ""
 	}
 	t.summary, t.text = m.Title, m.Body
 	units := m.Units
 	if len(units) == 0 {
 		units = []string{""}
 	}
-	now = now.UTC()
 	holds := map[string]bool{}
 	for _, unit := range units {
 		labels := a.labels(m.Key, unit, t.severity)
@@ -213,8 +226,8 @@ func (a *alertmanager) resolve(m Message, now time.Time) {
 	t.end(ended, now)
 }
 
-// end ends all alerts. They are sent again for five minutes from now on, however long
-// ago the end was.
+// end ends all alerts. They are sent again for five minutes from now on,
+// however long ago the end was.
 func (t *alertmanagerTrouble) end(ended, now time.Time) {
 	t.over = true
 	for key, x := range t.alerts {
@@ -238,7 +251,7 @@ func (a *alertmanager) labels(key, unit string, severity Severity) map[string]st
 }
 
 // posted are the alerts of a trouble as they are to be sent now.
-func (a *alertmanager) posted(key string, now time.Time) (list []postedAlert) {
+func (a *alertmanager) posted(key string) (list []postedAlert) {
 	t := a.troubles[key]
 	notes := map[string]string{"summary": t.summary, "description": t.text}
 	if t.taken != "" {

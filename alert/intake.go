@@ -46,16 +46,20 @@ func newIntake(who, server, path string) (*intake, error) {
 }
 
 func newIntakeAt(who, url string) *intake {
+	return &intake{who: who, url: url, header: http.Header{}, client: newIntakeClient()}
+}
+
+func newIntakeClient() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	// Messages are minutes or months apart. A connection kept open between
 	// them is one that a router may have forgotten: the message would go into
 	// it, and nobody could say whether it arrived.
 	t.DisableKeepAlives = true
-	return &intake{who: who, url: url, header: http.Header{}, client: &http.Client{
+	return &http.Client{
 		Transport: t, Timeout: intakeTimeout,
 		// A redirected POST becomes a GET that says nothing, and is answered 200.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}
 }
 
 // post sends one body, and gives the answer and its text (of which 64 KiB at
