@@ -222,6 +222,7 @@ func TestSystemRealAlertmanager(t *testing.T) {
 
 	m.Purpose, m.Title = AllClear, "ALL CLEAR: Fridge 1"
 	notify(m)
+	p.await(t, n+1, "the all-clear")
 	syncFor()
 	var last paged
 	for _, x := range p.all()[n:] {
