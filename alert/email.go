@@ -26,18 +26,24 @@ type email struct {
 	address  string // HOST:PORT
 	security string // starttls, tls, none
 	user     string
-	password string
+	secret   string // the file of the password
+	limit    time.Duration
 	from     *mail.Address
 	to       *mail.Address // of messages to nobody in particular; nil: none
 	tls      *tls.Config
 }
 
-// emailMost bounds a whole conversation with the server. RFC 5321 §4.5.3.2
-// grants it more, but a page cannot wait for so long.
-const emailMost = time.Minute
+const (
+	// emailMost bounds a whole conversation with the server. RFC 5321 §4.5.3.2
+	// grants it more, but a page cannot wait for so long.
+	emailMost = 25 * time.Second
+	// subjectMost keeps a subject on one line of a mail, which may have 998
+	// characters, also where each takes three letters four times over.
+	subjectMost = 150
+)
 
 func openEmail(s Settings) (Notifier, error) {
-	e := &email{id: s.ID, security: s.Security, user: s.Account}
+	e := &email{id: s.ID, security: s.Security, user: s.Account, secret: s.TokenFile, limit: emailMost}
 	port := ""
 	switch s.Security {
 	case "", "starttls":
@@ -72,7 +78,7 @@ func openEmail(s Settings) (Notifier, error) {
 	case s.Account != "" && e.security == "none" && !loopback(e.host):
 		return nil, fmt.Errorf("open channel %s: the password would go to %s in the clear: set security to starttls or tls", s.ID, e.host)
 	case s.Account != "":
-		if e.password, err = Secret(s.TokenFile); err != nil {
+		if _, err = Secret(s.TokenFile); err != nil {
 			return nil, fmt.Errorf("open channel %s: %w", s.ID, err)
 		}
 	}
@@ -112,15 +118,22 @@ func (e *email) Notify(ctx context.Context, m Message) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := e.deliver(ctx, to.Address, text); err != nil {
+	password := ""
+	if e.user != "" {
+		// Read anew each time, so that a changed one needs no restart.
+		if password, err = Secret(e.secret); err != nil {
+			return "", err
+		}
+	}
+	if err := e.deliver(ctx, to.Address, password, text); err != nil {
 		return "", err
 	}
 	return e.messageID(m), nil
 }
 
 // deliver has one conversation with the server.
-func (e *email) deliver(ctx context.Context, to string, text []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, emailMost)
+func (e *email) deliver(ctx context.Context, to, password string, text []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, e.limit)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", e.address)
 	if err != nil {
@@ -153,7 +166,7 @@ func (e *email) deliver(ctx context.Context, to string, text []byte) error {
 		}
 	}
 	if e.user != "" {
-		auth, err := e.auth(c)
+		auth, err := e.auth(c, password)
 		if err != nil {
 			return err
 		}
@@ -204,17 +217,17 @@ func (e *email) before(what string, err error) error {
 
 // auth picks the way to log in. It is only called over TLS or on loopback:
 // openEmail refuses the rest.
-func (e *email) auth(c *smtp.Client) (smtp.Auth, error) {
+func (e *email) auth(c *smtp.Client, password string) (smtp.Auth, error) {
 	_, offered := c.Extension("AUTH")
 	ways := strings.Fields(strings.ToUpper(offered))
 	for _, way := range ways {
 		if way == "PLAIN" {
-			return plainLogin{e.user, e.password}, nil
+			return plainLogin{e.user, password}, nil
 		}
 	}
 	for _, way := range ways {
 		if way == "LOGIN" {
-			return wordLogin{e.user, e.password}, nil
+			return wordLogin{e.user, password}, nil
 		}
 	}
 	return nil, fmt.Errorf("log in as %s: mail server %s offers neither AUTH PLAIN nor LOGIN (%q)", e.user, e.host, offered)
@@ -278,7 +291,7 @@ func (e *email) compose(m Message, to *mail.Address, now time.Time) ([]byte, err
 	header("Date", now.Format(time.RFC1123Z))
 	header("From", folded(e.from.String()))
 	header("To", folded(to.String()))
-	header("Subject", folded(mime.QEncoding.Encode("utf-8", oneLine(m.Title))))
+	header("Subject", folded(mime.QEncoding.Encode("utf-8", cut(headerLine(m.Title), subjectMost))))
 	header("Message-ID", e.messageID(m))
 	if m.Key != "" {
 		thread := "<trouble." + digest(m.Key) + "@" + e.domain() + ">"
@@ -292,7 +305,7 @@ func (e *email) compose(m Message, to *mail.Address, now time.Time) ([]byte, err
 		header("X-Priority", "1")
 	}
 	if m.Language != "" {
-		header("Content-Language", oneLine(m.Language))
+		header("Content-Language", headerLine(m.Language))
 	}
 	header("MIME-Version", "1.0")
 	header("Content-Type", "text/plain; charset=utf-8")
@@ -325,8 +338,8 @@ func digest(s string) string {
 	return fmt.Sprintf("%x", sum[:10])
 }
 
-// oneLine makes what would end a header a space.
-func oneLine(s string) string {
+// headerLine makes what would end a header a space.
+func headerLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '

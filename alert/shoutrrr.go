@@ -25,10 +25,10 @@ import (
 // The library knows no contexts, and some of its services no time-out: what
 // hangs is left to itself and counts as unknown.
 type longTail struct {
-	id     string
-	url    string
-	secret []string      // the parts of url that nothing may show, the longest first
-	slots  chan struct{} // those under way, and those left to themselves
+	id    string
+	file  string // of the URL
+	limit time.Duration
+	slots chan struct{} // those under way, and those left to themselves
 }
 
 const (
@@ -40,28 +40,14 @@ func openShoutrrr(s Settings) (Notifier, error) {
 	if s.URLFile == "" {
 		return nil, fmt.Errorf("open channel %s: the file with the URL is missing", s.ID)
 	}
-	address, err := Secret(s.URLFile)
+	a, err := readAddress(s.URLFile)
 	if err != nil {
 		return nil, fmt.Errorf("open channel %s: %w", s.ID, err)
 	}
-	c := &longTail{id: s.ID, url: address, secret: secretParts(address), slots: make(chan struct{}, shoutrrrHung)}
-	var r router.ServiceRouter
-	scheme, _, err := r.ExtractServiceName(address)
-	if err != nil {
-		return nil, fmt.Errorf("open channel %s: the URL in %s cannot be read: it must read service://…", s.ID, s.URLFile)
+	if err := a.check(); err != nil {
+		return nil, fmt.Errorf("open channel %s: the URL in %s %w", s.ID, s.URLFile, err)
 	}
-	if _, err := r.NewService(scheme); err != nil {
-		services := r.ListServices()
-		slices.Sort(services)
-		return nil, fmt.Errorf("open channel %s: the URL in %s is for no service that is known: there are %s", s.ID, s.URLFile, join(services))
-	}
-	// Matrix logs in when it is made, and opening connects to nothing.
-	if scheme != "matrix" {
-		if _, err := r.Locate(address); err != nil {
-			return nil, fmt.Errorf("open channel %s: the URL in %s does not fit its service: %s", s.ID, s.URLFile, c.scrub(err.Error()))
-		}
-	}
-	return c, nil
+	return &longTail{id: s.ID, file: s.URLFile, limit: shoutrrrMost, slots: make(chan struct{}, shoutrrrHung)}, nil
 }
 
 func (c *longTail) Name() string { return c.id }
@@ -69,12 +55,17 @@ func (c *longTail) Name() string { return c.id }
 // Notify sends m as one text. Where it goes is in the URL: m.To is not used.
 // The title is the text's first line, since not every service knows titles.
 func (c *longTail) Notify(ctx context.Context, m Message) (string, error) {
+	// Read anew each time, so that a changed one needs no restart.
+	a, err := readAddress(c.file)
+	if err != nil {
+		return "", err
+	}
 	select {
 	case c.slots <- struct{}{}:
 	default:
 		return "", &TemporaryError{Err: fmt.Errorf("send through shoutrrr: %d earlier messages still hang", shoutrrrHung)}
 	}
-	ctx, cancel := context.WithTimeout(ctx, shoutrrrMost)
+	ctx, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
 	text := m.Title
 	if m.Body != "" {
@@ -83,12 +74,12 @@ func (c *longTail) Notify(ctx context.Context, m Message) (string, error) {
 	sent := make(chan error, 1)
 	go func() {
 		defer func() { <-c.slots }()
-		sent <- c.send(text)
+		sent <- a.send(text)
 	}()
 	select {
 	case err := <-sent:
 		if err != nil {
-			return "", c.fault(err)
+			return "", a.fault(err)
 		}
 		return "", nil
 	case <-ctx.Done():
@@ -96,16 +87,59 @@ func (c *longTail) Notify(ctx context.Context, m Message) (string, error) {
 	}
 }
 
+// A secretAddress is a URL that nothing may show.
+type secretAddress struct {
+	url   string
+	parts []string // of it, the longest first
+	mute  bool     // there is a password too short to be found in words
+}
+
+func readAddress(file string) (*secretAddress, error) {
+	s, err := Secret(file)
+	if err != nil {
+		return nil, err
+	}
+	a := &secretAddress{url: s, parts: secretParts(s)}
+	if u, err := url.Parse(s); err == nil && u.User != nil {
+		password, _ := u.User.Password()
+		a.mute = len(u.User.Username()) < shortest || password != "" && len(password) < shortest
+	}
+	return a, nil
+}
+
+// check finds out whether the library can do with the URL, without connecting
+// to anything. Its errors end a sentence.
+func (a *secretAddress) check() error {
+	var r router.ServiceRouter
+	scheme, _, err := r.ExtractServiceName(a.url)
+	if err != nil {
+		return errors.New("cannot be read: it must read service://…")
+	}
+	if _, err := r.NewService(scheme); err != nil {
+		services := r.ListServices()
+		slices.Sort(services)
+		return fmt.Errorf("is for no service that is known: there are %s", join(services))
+	}
+	// Matrix logs in when it is made.
+	if scheme == "matrix" {
+		return nil
+	}
+	if _, err := r.Locate(a.url); err != nil {
+		return fmt.Errorf("does not fit its service: %s", a.scrub(err.Error()))
+	}
+	return nil
+}
+
 // send makes the service anew for each message: some keep what an earlier
 // message left in them. A foreign service that panics takes only its message
 // with it.
-func (c *longTail) send(text string) (err error) {
+func (a *secretAddress) send(text string) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the service panicked: %v", p)
 		}
 	}()
-	service, err := new(router.ServiceRouter).Locate(c.url)
+	service, err := new(router.ServiceRouter).Locate(a.url)
 	if err != nil {
 		return err
 	}
@@ -117,8 +151,8 @@ var shoutrrrStatus = regexp.MustCompile(`(?i)\b(?:status|http|code|error|respons
 
 // fault is what an error of the library is worth. Nothing of it is wrapped:
 // its parts hold the URL.
-func (c *longTail) fault(err error) error {
-	told := errors.New("send through shoutrrr: " + c.scrub(err.Error()))
+func (a *secretAddress) fault(err error) error {
+	told := errors.New("send through shoutrrr: " + a.scrub(err.Error()))
 	var dns *net.DNSError
 	var op *net.OpError
 	if errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial" {
@@ -137,17 +171,23 @@ func (c *longTail) fault(err error) error {
 
 var anyURL = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>]+`)
 
+// shortest is the length from which a part of the URL is taken out of words;
+// shorter ones would take half of the words with them.
+const shortest = 4
+
 // scrub takes everything out of s that could be part of the URL.
-func (c *longTail) scrub(s string) string {
-	for _, part := range c.secret {
+func (a *secretAddress) scrub(s string) string {
+	if a.mute {
+		return "what it says is not shown: the password in the URL is too short to be told from it"
+	}
+	for _, part := range a.parts {
 		s = strings.ReplaceAll(s, part, "[…]")
 	}
 	return cut(anyURL.ReplaceAllString(s, "[…]"), 300)
 }
 
-// secretParts are the parts of a URL that could show up in an error: as they
-// stand and decoded, user, password, path and query. Parts of fewer than four
-// characters are words like "api" cut short, and hide nothing.
+// secretParts are the parts of a URL that could show up in an error: user,
+// password, host, path and query, as they stand, decoded, and encoded anew.
 func secretParts(address string) []string {
 	parts := []string{address}
 	// The scheme names the service and is no secret. What follows is taken
@@ -160,14 +200,13 @@ func secretParts(address string) []string {
 	parts = append(parts, rest)
 	for _, p := range strings.FieldsFunc(rest, func(r rune) bool { return strings.ContainsRune("/@:?&=#,;+", r) }) {
 		parts = append(parts, p)
-		if d, err := url.QueryUnescape(p); err == nil {
-			parts = append(parts, d)
-		}
-		if d, err := url.PathUnescape(p); err == nil {
-			parts = append(parts, d)
+		for _, decode := range []func(string) (string, error){url.QueryUnescape, url.PathUnescape} {
+			if d, err := decode(p); err == nil {
+				parts = append(parts, d, url.QueryEscape(d), url.PathEscape(d))
+			}
 		}
 	}
-	parts = slices.DeleteFunc(parts, func(p string) bool { return len(p) < 4 })
+	parts = slices.DeleteFunc(parts, func(p string) bool { return len(p) < shortest })
 	slices.SortFunc(parts, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), strings.Compare(a, b)) })
 	return slices.Compact(parts)
 }

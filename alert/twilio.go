@@ -22,9 +22,11 @@ type twilio struct {
 	id      string
 	server  string // https://api.twilio.com, no slash at the end
 	account string
-	token   string
-	from    string // E.164
-	to      string // of messages to nobody in particular
+	secret  string        // the file of the token
+	limit   time.Duration // for one request
+	look    time.Duration // until the first look at what became of it
+	from    string        // E.164
+	to      string        // of messages to nobody in particular
 	client  *http.Client
 	// ahead is how far Twilio's clock is ahead of ours, by its last answer.
 	// Its messages carry its time, ours our own, and the clock of a Pi may be
@@ -36,6 +38,7 @@ const (
 	twilioServer = "https://api.twilio.com"
 	twilioMost   = 4 << 20          // of an answer; a page of 50 long messages has less than 1 MB
 	twilioAnswer = 20 * time.Second // for one request
+	twilioLook   = 500 * time.Millisecond
 )
 
 var (
@@ -44,9 +47,9 @@ var (
 	twilioPhone   = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 )
 
-// openTwilio checks the account of a channel and reads its token.
+// openTwilio checks the account of a channel.
 func openTwilio(s Settings) (*twilio, error) {
-	t := &twilio{id: s.ID, server: strings.TrimRight(s.Server, "/"), account: s.Account, from: phone(s.From), to: phone(s.To)}
+	t := &twilio{id: s.ID, server: strings.TrimRight(s.Server, "/"), account: s.Account, secret: s.TokenFile, limit: twilioAnswer, look: twilioLook, from: phone(s.From), to: phone(s.To)}
 	if t.server == "" {
 		t.server = twilioServer
 	}
@@ -65,7 +68,7 @@ func openTwilio(s Settings) (*twilio, error) {
 	case s.TokenFile == "":
 		return nil, fmt.Errorf("open channel %s: the file with the auth token is missing", s.ID)
 	}
-	if t.token, err = Secret(s.TokenFile); err != nil {
+	if _, err := Secret(s.TokenFile); err != nil {
 		return nil, fmt.Errorf("open channel %s: %w", s.ID, err)
 	}
 	t.client = &http.Client{
@@ -117,9 +120,14 @@ var waits = map[int]bool{
 }
 
 // ask does one request: a POST where there is a form, else a GET. path begins
-// with a slash. What comes back is decoded into out.
+// with a slash. What comes back is decoded into out. The token is read anew
+// each time, so that a changed one needs no restart.
 func (t *twilio) ask(ctx context.Context, path string, form url.Values, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, twilioAnswer)
+	token, err := Secret(t.secret)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, t.limit)
 	defer cancel()
 	method, body := http.MethodGet, io.Reader(nil)
 	if form != nil {
@@ -129,7 +137,7 @@ func (t *twilio) ask(ctx context.Context, path string, form url.Values, out any)
 	if err != nil {
 		return errors.New("ask Twilio: its address cannot be read")
 	}
-	req.SetBasicAuth(t.account, t.token)
+	req.SetBasicAuth(t.account, token)
 	req.Header.Set("Accept", "application/json")
 	if form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -174,7 +182,7 @@ func (t *twilio) ask(ctx context.Context, path string, form url.Values, out any)
 func (t *twilio) watch(ctx context.Context, path string, most time.Duration, out any, done func() bool) {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	for pause := 500 * time.Millisecond; ; pause = min(2*pause, 4*time.Second) {
+	for pause := t.look; ; pause = min(2*pause, 4*time.Second) {
 		select {
 		case <-ctx.Done():
 			return

@@ -20,7 +20,7 @@ import (
 type twilioSMS struct {
 	*twilio
 	log        *slog.Logger
-	busy, idle time.Duration
+	busy, idle time.Duration // between two looks for answers
 	asked      chan struct{} // a loud message went out: answers may come
 	heard      map[string]time.Time
 }
@@ -39,20 +39,20 @@ const (
 	// smsReply is the age up to which an answer gets a reply: after a restart
 	// those of half a day are heard again, and nobody is woken by old words.
 	smsReply = 15 * time.Minute
+	// Answers are looked for every 10 s while messages are open that somebody
+	// may answer, and else every minute.
+	smsBusy  = 10 * time.Second
+	smsIdle  = time.Minute
 	smsPage  = 50
 	smsPages = 20 // of answers, at one time
 )
-
-// smsPace is how often answers are asked for: while messages are open that
-// somebody may answer, and else.
-var smsPace = struct{ busy, idle time.Duration }{10 * time.Second, time.Minute}
 
 func openTwilioSMS(s Settings, log *slog.Logger) (Notifier, error) {
 	t, err := openTwilio(s)
 	if err != nil {
 		return nil, err
 	}
-	return &twilioSMS{twilio: t, log: log.With("channel", s.ID), busy: smsPace.busy, idle: smsPace.idle, asked: make(chan struct{}, 1), heard: map[string]time.Time{}}, nil
+	return &twilioSMS{twilio: t, log: log.With("channel", s.ID), busy: smsBusy, idle: smsIdle, asked: make(chan struct{}, 1), heard: map[string]time.Time{}}, nil
 }
 
 // A twilioMessage is Twilio's Message resource, as far as it is needed.

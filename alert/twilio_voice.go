@@ -21,11 +21,6 @@ import (
 // the Desk goes on calling until somebody answers on another channel.
 type twilioVoice struct{ *twilio }
 
-// ErrOnlyLoud says that a channel has no quiet form of a message: it was not
-// sent, and that is no failure of the channel. A phone call rings at any hour,
-// and an all-clear must not.
-var ErrOnlyLoud = errors.New("the channel has no quiet form")
-
 const (
 	// voiceRing is short enough that most mailboxes do not get the call.
 	voiceRing  = 30 * time.Second
@@ -56,12 +51,10 @@ func (c *twilioCall) over() bool {
 }
 
 // Notify rings and waits, for 45 s at most, until the call was taken or not.
-// What is neither a page, a drill nor "it worsens" gives ErrOnlyLoud. The
-// receipt is the call's SID.
+// A phone rings as loud for an all-clear as for a page: whom something quiet
+// is told, by which contact, is the caller's choice. The receipt is the call's
+// SID.
 func (c twilioVoice) Notify(ctx context.Context, m Message) (string, error) {
-	if !m.Purpose.Loud() && m.Purpose != Worse {
-		return "", fmt.Errorf("call about %s: %w", m.Purpose, ErrOnlyLoud)
-	}
 	to, err := c.receiver(m)
 	if err != nil {
 		return "", err
@@ -182,5 +175,5 @@ func spoken(text, language string) string {
 		}
 		lines = append(lines, line)
 	}
-	return strings.Join(lines, " ")
+	return strings.Join(lines, "\n")
 }
