@@ -284,7 +284,7 @@ func (f *fakeTwilio) createCall(w http.ResponseWriter, r *http.Request) {
 	case form.Get("Timeout") != "" && (err != nil || ring < 1 || ring > 600):
 		twilioErr(w, 400, 20001, "Timeout must be between 1 and 600")
 	default:
-		c := &fakeCall{from: f.number, to: form.Get("To"), twiml: form.Get("Twiml"), status: "queued", become: []string{"ringing", "in-progress"}}
+		c := &fakeCall{from: f.number, to: form.Get("To"), twiml: form.Get("Twiml"), status: "queued", become: []string{"in-progress"}}
 		if len(f.become) > 0 {
 			c.become = slices.Clone(f.become)
 		}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -87,9 +88,10 @@ var (
 	span     = regexp.MustCompile(`(\d)(?:-| to )(\d)`)
 )
 
-// read is a message as a person understands it: "9.4 C (2-8)" on a phone's
+// readByPerson is a message as a person understands it: "9.4 C (2-8)" on a phone's
 // screen and "9.4 degrees, 2 to 8" in the ear are 9.4 °C (2–8).
-func read(text string) string {
+func readByPerson(text string) string {
+	text = strings.ReplaceAll(text, " minutes", " min")
 	return span.ReplaceAllString(degrees.ReplaceAllString(text, "$1 °C"), "$1–$2")
 }
 
@@ -98,7 +100,7 @@ func (f *farTwilio) took() (list []string) {
 	f.with(func() {
 		for _, c := range f.calls {
 			if words := heard(c.twiml); len(words) > 0 {
-				list = append(list, read(words[0]))
+				list = append(list, readByPerson(words[0]))
 			}
 		}
 	})
@@ -108,7 +110,7 @@ func (f *farTwilio) took() (list []string) {
 func (f *farPhone) took() (list []string) {
 	for _, m := range f.sent() {
 		if !f.isReply(m) {
-			list = append(list, read(m.body))
+			list = append(list, readByPerson(m.body))
 		}
 	}
 	return list

@@ -149,13 +149,17 @@ func (a *secretAddress) send(text string) (err error) {
 // shoutrrrStatus finds an HTTP status in words: the library keeps no number.
 var shoutrrrStatus = regexp.MustCompile(`(?i)\b(?:status|http|code|error|response)\b\D{0,40}?\b([45]\d\d)\b|\b([45]\d\d) (?:Bad|Unauthorized|Payment|Forbidden|Not|Method|Request|Conflict|Gone|Too|Internal|Service|Gateway)\b`)
 
+// shoutrrrAway finds a connection that was never made, of which nothing but
+// words may be left, too.
+var shoutrrrAway = regexp.MustCompile(`\bdial (tcp|udp)\b|\blookup \S+.*: (no such host|server misbehaving)`)
+
 // fault is what an error of the library is worth. Nothing of it is wrapped:
 // its parts hold the URL.
 func (a *secretAddress) fault(err error) error {
 	told := errors.New("send through shoutrrr: " + a.scrub(err.Error()))
 	var dns *net.DNSError
 	var op *net.OpError
-	if errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial" {
+	if errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial" || shoutrrrAway.MatchString(err.Error()) {
 		return &TemporaryError{Err: told}
 	}
 	if m := shoutrrrStatus.FindStringSubmatch(err.Error()); m != nil {
