@@ -13,6 +13,7 @@ import (
 	"net/smtp"
 	"net/textproto"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -93,7 +94,7 @@ func mailHost(server, port string) (host, address string, err error) {
 		host, port = h, p
 	}
 	host = strings.Trim(host, "[]")
-	if host == "" || strings.ContainsAny(host, "/@ ") || strings.Contains(host, ":") && net.ParseIP(host) == nil {
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" || strings.ContainsAny(host, "/@ ") || strings.Contains(host, ":") && net.ParseIP(host) == nil {
 		return "", "", errors.New("server must read HOST or HOST:PORT")
 	}
 	return host, net.JoinHostPort(host, port), nil
@@ -348,6 +349,6 @@ func headerLine(s string) string {
 	}, s)
 }
 
-// folded breaks a header's value between encoded words, whose line may have 76
-// characters (RFC 2047 §2).
+// folded breaks a header's value between encoded words, of which one has at
+// most 75 characters (RFC 2047 §2).
 func folded(s string) string { return strings.ReplaceAll(s, "?= =?", "?=\r\n =?") }
