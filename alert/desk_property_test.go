@@ -27,9 +27,9 @@ func drawDuty(t *rapid.T) Duty {
 	return d
 }
 
-// patience is how long the policy allows nobody to be called: its own times,
+// allowedSilence is how long the policy allows nobody to be called: its own times,
 // and what the caps spread calls to.
-func patience(d Duty) (longest time.Duration) {
+func allowedSilence(d Duty) (longest time.Duration) {
 	for _, s := range d.Policies[0].Steps {
 		longest = max(longest, s.After, repeat(s))
 	}
@@ -57,7 +57,7 @@ func TestNobodyIsLeftAlone(t *testing.T) {
 		}
 		spoken := map[string]time.Time{} // by trouble: when somebody was called, or it began to be nobody's
 		cleared := map[string]bool{}
-		silence := patience(duty)
+		silence := allowedSilence(duty)
 		failing := map[string]string{}
 		o.fate = func(n Notification) (Outcome, bool) {
 			switch failing[n.Channel] {

@@ -214,15 +214,6 @@ func (d *Dispatcher) silence(ctx context.Context, name string, c Canceler, rang 
 	}
 }
 
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
 // post is where a channel's answers go.
 type post struct {
 	d    *Dispatcher

@@ -56,8 +56,8 @@ func openSMS(t *testing.T, f *fakeTwilio, log *slog.Logger) *twilioSMS {
 	return c
 }
 
-// worth is what an error is worth: "", temporary, unknown or final.
-func worth(err error) string {
+// classOf is what an error is worth: "", temporary, unknown or final.
+func classOf(err error) string {
 	var temporary *TemporaryError
 	var unknown *UnknownError
 	switch {
@@ -131,7 +131,7 @@ func TestSMSIsWatchedUntilItArrives(t *testing.T) {
 				n := openSMS(t, f, quiet)
 				began := time.Now()
 				receipt, err := n.Notify(t.Context(), sample(""))
-				if got := worth(err); got != c.want {
+				if got := classOf(err); got != c.want {
 					t.Fatalf("it is worth %q, not %q: %v", got, c.want, err)
 				}
 				if err != nil && !strings.Contains(err.Error(), c.words) {
@@ -173,24 +173,24 @@ func TestTwilioErrorsAreToldInItsWords(t *testing.T) {
 			{"+1", "no phone number"},
 			{"office@clinic.example", "no phone number"},
 		} {
-			if _, err := c.Notify(t.Context(), sample(bad.to)); worth(err) != "final" || !strings.Contains(err.Error(), bad.want) {
+			if _, err := c.Notify(t.Context(), sample(bad.to)); classOf(err) != "final" || !strings.Contains(err.Error(), bad.want) {
 				t.Errorf("to %q: %v", bad.to, err)
 			}
 		}
 		c.from = "+15005550007"
-		if _, err := c.Notify(t.Context(), sample("")); worth(err) != "final" || !strings.Contains(err.Error(), "error 21606: The 'From'") {
+		if _, err := c.Notify(t.Context(), sample("")); classOf(err) != "final" || !strings.Contains(err.Error(), "error 21606: The 'From'") {
 			t.Errorf("from a number that is not ours: %v", err)
 		}
 		c.account = "AC" + strings.Repeat("0b", 16)
-		if _, err := c.Notify(t.Context(), sample("")); worth(err) != "final" || !strings.Contains(err.Error(), "401 Unauthorized: error 20003") || strings.Contains(err.Error(), f.token) {
+		if _, err := c.Notify(t.Context(), sample("")); classOf(err) != "final" || !strings.Contains(err.Error(), "401 Unauthorized: error 20003") || strings.Contains(err.Error(), f.token) {
 			t.Errorf("with a wrong account: %v", err)
 		}
 	})
 	for code, want := range map[int]string{21611: "temporary", 14107: "temporary", 21211: "final"} {
 		c := openSMS(t, newFakeTwilio(), quiet)
 		c.client.Transport = straight{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { twilioErr(w, 400, code, "no") })}
-		if _, err := c.Notify(t.Context(), sample("")); worth(err) != want {
-			t.Errorf("error %d is worth %q: %v", code, worth(err), err)
+		if _, err := c.Notify(t.Context(), sample("")); classOf(err) != want {
+			t.Errorf("error %d is worth %q: %v", code, classOf(err), err)
 		}
 	}
 }
@@ -204,8 +204,8 @@ func TestTwilioTokenGoesNowhereElse(t *testing.T) {
 		}
 		http.Redirect(w, r, "https://elsewhere.example/", http.StatusTemporaryRedirect)
 	})}
-	if _, err := c.Notify(t.Context(), sample("")); worth(err) != "final" {
-		t.Errorf("a redirect is worth %q: %v", worth(err), err)
+	if _, err := c.Notify(t.Context(), sample("")); classOf(err) != "final" {
+		t.Errorf("a redirect is worth %q: %v", classOf(err), err)
 	}
 }
 
