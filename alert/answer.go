@@ -388,9 +388,9 @@ func (d *Desk) test(o Order) error {
 	if o.Person != "" {
 		people = []string{o.Person}
 	}
-	d.do(Event{Kind: DrillStarted, People: people, By: o.By, Via: o.Via, Reason: o.Reason})
 	a := d.drillAlarm()
 	a.Raised = d.now
+	d.do(Event{Kind: DrillStarted, Trouble: keyOf(&a), People: people, By: o.By, Via: o.Via, Reason: o.Reason})
 	d.do(Event{Kind: OwnRaised, Alarm: &a})
 	return nil
 }

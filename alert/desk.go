@@ -45,6 +45,8 @@ const (
 	noticeEvery = 24 * time.Hour
 	// drillLate is by how much a drill may be late and is still held.
 	drillLate = time.Hour
+	// drillShown is how long people can read who answered a drill.
+	drillShown = 10 * time.Minute
 )
 
 // NewDesk makes a Desk without memory. key signs the answers that messages
@@ -106,7 +108,7 @@ func (d *Desk) turn() {
 func (d *Desk) follow(t *trouble) {
 	switch {
 	case !t.Cleared.IsZero():
-		if t.Drill && len(t.Owes) == 0 || d.now.Sub(t.Cleared) > forgetAfter {
+		if t.Drill && len(t.Owes) == 0 && d.now.Sub(t.Cleared) > drillShown || d.now.Sub(t.Cleared) > forgetAfter {
 			d.do(Event{Kind: Closed, Trouble: t.Key, By: "coldkeep", Reason: "nobody has closed it"})
 		}
 	case t.Drill:
@@ -260,18 +262,22 @@ func (d *Desk) fits(a *Alarm, wakes bool) *trouble {
 	return nil
 }
 
-// open begins a trouble with an alarm. Its key is stable, and short enough to
-// be typed.
-func (d *Desk) open(a *Alarm) *trouble {
+// keyOf is the key of the trouble that an alarm begins: stable, and short
+// enough to be typed.
+func keyOf(a *Alarm) string {
 	where := a.Unit
 	if where == "" {
 		where = "site"
 	}
-	stamp := a.Raised
-	if d.s.Waiting[a.Key] {
-		stamp = d.now // the trouble in which it was told first has the other
+	return strings.Join([]string{where, string(a.Kind), a.Raised.UTC().Format("20060102T150405Z")}, "/")
+}
+
+// open begins a trouble with an alarm.
+func (d *Desk) open(a *Alarm) *trouble {
+	key := keyOf(a)
+	if d.s.Waiting[a.Key] { // the trouble in which it was told first has that key
+		key = keyOf(&Alarm{Unit: a.Unit, Kind: a.Kind, Raised: d.now})
 	}
-	key := strings.Join([]string{where, string(a.Kind), stamp.UTC().Format("20060102T150405Z")}, "/")
 	for d.s.trouble(key) != nil {
 		key += "-2"
 	}

@@ -457,10 +457,10 @@ func TestADrill(t *testing.T) {
 	o.want("02:12:00 anna by push: test")
 	o.pass(90 * time.Second)
 	o.answer("anna", "g30")
-	if _, _, took := o.d.LastDrill(); took != 90*time.Second {
-		t.Errorf("it took %v, want 90 s", took)
+	if l := o.d.LastDrill(); !l.Answered || l.Took != 90*time.Second {
+		t.Errorf("it is told as %+v, want answered after 90 s", l)
 	}
-	o.pass(time.Minute)
+	o.pass(11 * time.Minute)
 	if len(o.d.s.Troubles) != 0 {
 		t.Errorf("the drill is still a trouble: %+v", o.d.Troubles())
 	}
@@ -473,8 +473,8 @@ func TestADrill(t *testing.T) {
 	if l := o.due(); len(l) == 0 || !strings.Contains(l[0], "cleo by push: test") {
 		t.Errorf("cleo was to be tested: %q", l)
 	}
-	if _, _, took := o.d.LastDrill(); took >= 0 {
-		t.Errorf("nobody answered, and it took %v", took)
+	if l := o.d.LastDrill(); l.Answered || l.AnsweredAt.IsZero() {
+		t.Errorf("nobody answered, and it is told as %+v", l)
 	}
 	o.pass(5 * time.Hour)
 	if l := o.due(); len(l) != 1 || !strings.HasSuffix(l[0], "anna by push: notice") {

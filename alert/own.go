@@ -69,8 +69,10 @@ func (d *Desk) drill() []Alarm {
 		if !planned || d.now.Sub(at) > drillLate || !at.After(d.s.DrillAt) || d.inTrouble() || len(d.duty.People) == 0 {
 			return nil
 		}
-		d.do(Event{Kind: DrillStarted, Reason: "it is planned"})
-		return []Alarm{d.drillAlarm()}
+		a := d.drillAlarm()
+		a.Raised = d.now
+		d.do(Event{Kind: DrillStarted, Trouble: keyOf(&a), Reason: "it is planned"})
+		return []Alarm{a}
 	}
 	return []Alarm{*running}
 }

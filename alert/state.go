@@ -11,18 +11,20 @@ import (
 // A state is the Desk's memory: events applied in order, and nothing else. It
 // is kept beside the journal only to be found quickly.
 type state struct {
-	Notified  int                      `json:"notified"` // notifications so far; their ids count on
-	Troubles  []*trouble               `json:"troubles"` // in order of their beginning
-	Own       []*Alarm                 `json:"own"`      // found by the Desk itself
-	Lines     map[string]*line         `json:"lines"`
-	Notes     map[string]*Notification `json:"notes"`   // that are in flight or may still be answered
-	Waiting   map[string]bool          `json:"waiting"` // alarms that were told and wait for working hours
-	Asked     []ask                    `json:"asked"`   // for the status of all units
-	Health    map[string]*health       `json:"health"`  // of channels that fail
-	DrillAt   time.Time                `json:"drill_at"`
-	DrillEnd  time.Time                `json:"drill_end"`
-	DrillTook time.Duration            `json:"drill_took"` // of the last one; < 0: nobody answered
-	DrillFor  []string                 `json:"drill_for"`  // who is tested; empty: whoever would be called first
+	Notified      int                      `json:"notified"` // notifications so far; their ids count on
+	Troubles      []*trouble               `json:"troubles"` // in order of their beginning
+	Own           []*Alarm                 `json:"own"`      // found by the Desk itself
+	Lines         map[string]*line         `json:"lines"`
+	Notes         map[string]*Notification `json:"notes"`   // that are in flight or may still be answered
+	Waiting       map[string]bool          `json:"waiting"` // alarms that were told and wait for working hours
+	Asked         []ask                    `json:"asked"`   // for the status of all units
+	Health        map[string]*health       `json:"health"`  // of channels that fail
+	DrillAt       time.Time                `json:"drill_at"`
+	DrillEnd      time.Time                `json:"drill_end"`
+	DrillTook     time.Duration            `json:"drill_took"`      // of the last one; < 0: nobody answered
+	DrillGood     time.Time                `json:"drill_good"`      // when one was answered last
+	DrillGoodTook time.Duration            `json:"drill_good_took"` // and how long that took
+	DrillFor      []string                 `json:"drill_for"`       // who is tested; empty: whoever would be called first
 }
 
 // A trouble is what people are called for.
@@ -245,8 +247,9 @@ func (d *Desk) Apply(e Event) {
 		t.begin(e.At)
 		t.News = append(t.News, news{Purpose: Page})
 	case DrillEnded:
-		if s.DrillEnd, s.DrillTook = e.At, e.Took; e.Took == 0 {
-			s.DrillTook = -1
+		s.DrillEnd, s.DrillTook = e.At, -1
+		if e.Took > 0 {
+			s.DrillTook, s.DrillGood, s.DrillGoodTook = e.Took, e.At, e.Took
 		}
 	case Closed:
 		s.Troubles = slices.DeleteFunc(s.Troubles, func(x *trouble) bool { return x == t })

@@ -70,10 +70,17 @@ func (d *Desk) Own() []Alarm {
 	return list
 }
 
-// LastDrill tells of the newest drill: when it began (zero: there was none),
-// when it ended, and how long the answer took; took < 0 where nobody answered.
-func (d *Desk) LastDrill() (at, ended time.Time, took time.Duration) {
-	return d.s.DrillAt, d.s.DrillEnd, d.s.DrillTook
+// A DrillView tells of the newest drill, and of the last one that was answered.
+type DrillView struct {
+	At         time.Time     // zero: there was none
+	Answered   bool          // the newest one was
+	AnsweredAt time.Time     // zero: none ever was
+	Took       time.Duration // from that one's page to the answer
+}
+
+// LastDrill tells of the drills.
+func (d *Desk) LastDrill() DrillView {
+	return DrillView{At: d.s.DrillAt, Answered: d.s.DrillTook > 0, AnsweredAt: d.s.DrillGood, Took: d.s.DrillGoodTook}
 }
 
 // Open gives a message about each trouble that people or services are told of,

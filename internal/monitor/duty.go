@@ -142,7 +142,11 @@ func (m *Monitor) situation(s *coldchain.Snapshot, at sensor.Instant) alert.Situ
 		}
 	}
 	if m.o.Peers != nil {
-		for _, p := range m.o.Peers() {
+		// While the broker is away nothing is known: who was silent is so still.
+		if list, known := m.o.Peers(); known {
+			m.silent = list
+		}
+		for _, p := range m.silent {
 			sit.Found = append(sit.Found, alert.Alarm{Key: "peer/" + p.Node, Kind: alert.PeerSilent, Severity: alert.Critical, Rule: RulePeer,
 				Text: fmt.Sprintf("the daemon %s has not been heard since %s", p.Node, p.Since.In(m.loc).Format("Mon 15:04"))})
 		}
@@ -407,13 +411,12 @@ func (m *Monitor) showDesk(s *coldchain.Snapshot) {
 	for _, p := range m.desk.Duty().People {
 		s.People = append(s.People, coldchain.Called{Person: p.ID, Name: p.Name})
 	}
-	if at, ended, took := m.desk.LastDrill(); !at.IsZero() {
-		d := &coldchain.DrillState{}
-		t := instantOf(at)
-		d.At = &t
-		if took > 0 {
-			answered := instantOf(ended)
-			d.Answered, d.AnsweredAt, d.TookS = true, &answered, took.Seconds()
+	if l := m.desk.LastDrill(); !l.At.IsZero() {
+		d := &coldchain.DrillState{Answered: l.Answered, TookS: l.Took.Seconds()}
+		at := instantOf(l.At)
+		d.At = &at
+		if answered := instantOf(l.AnsweredAt); answered != 0 {
+			d.AnsweredAt = &answered
 		}
 		s.Drill = d
 	}

@@ -59,8 +59,9 @@ type Options struct {
 	Duty      alert.Duty
 	Words     alert.Catalogues
 	AnswerKey []byte
-	// Peers are the site's other daemons that are not heard; nil: none is watched.
-	Peers func() []Peer
+	// Peers are the site's other daemons that are not heard; known is false
+	// while that cannot be told. nil: none is watched.
+	Peers func() (silent []Peer, known bool)
 	// Wall is the system's clock; nil means time.Now.
 	Wall func() time.Time
 	// Synchronized says whether that clock is disciplined; nil asks the kernel.
@@ -115,6 +116,7 @@ type Monitor struct {
 	deskKept      sensor.Instant // when
 	feeding       bool           // history: nobody is called for it
 	undisciplined time.Time      // the clock, since then; monotonic
+	silent        []Peer         // as last known
 	flights       atomic.Pointer[flights]
 
 	mu      sync.Mutex // of what followers share with the loop
@@ -277,6 +279,29 @@ func (m *Monitor) turn() { m.turned.Store(int64(time.Since(m.made))) }
 func (m *Monitor) Alive() bool {
 	d := time.Since(m.made) - time.Duration(m.turned.Load())
 	return d < max(3*m.o.Interval, time.Minute)
+}
+
+// Good says whether all is as it should be: the loop turns, the newest sweep is
+// young and recorded, and no way to tell people is out of order. status is a
+// short line without anything confidential in it.
+func (m *Monitor) Good() (status string, ok bool) {
+	s := m.Snapshot()
+	age := m.o.Wall().Sub(s.At.Time())
+	status = fmt.Sprintf("%d units, %d alarms open, last sweep %v ago", len(s.Units), len(s.Alarms), age.Round(time.Second))
+	switch {
+	case !m.Alive():
+		return "the loop does not turn; " + status, false
+	case s.At == 0 || age > max(3*m.o.Interval, time.Minute):
+		return "no sweep is made; " + status, false
+	case s.Store.Failing:
+		return "the record cannot be written; " + status, false
+	}
+	for _, a := range s.Alarms {
+		if a.Rule == "undeliverable" {
+			return "a channel takes no alarms; " + status, false
+		}
+	}
+	return status, true
 }
 
 func (m *Monitor) stop(ctx context.Context) error {
