@@ -34,6 +34,7 @@ type commands struct {
 	Probes  probesCommand  `cmd:"" help:"What answers on the buses, and what the probes say."`
 	Batch   batchCommand   `cmd:"" help:"Receive, place, move and look at batches."`
 	Replay  replayCommand  `cmd:"" help:"Judge recorded readings as the daemon would have."`
+	Oncall  oncallCommand  `cmd:"" help:"Who would be called about a trouble, and how."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
 }
 
