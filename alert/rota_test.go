@@ -243,6 +243,8 @@ func TestTheNightsOnWhichClocksChange(t *testing.T) {
 	starts := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
 	two := &Rota{Shifts: []Shift{{Hours{all, 18*60 + 30, 2*60 + 30}, []string{"anna"}, starts}, {Hours{all, 2*60 + 30, 18*60 + 30}, []string{"bert"}, starts}}}
 	night := &Rota{Shifts: []Shift{{Hours{all, 23 * 60, 7 * 60}, []string{"anna"}, starts}}}
+	sunday := &Rota{Shifts: []Shift{{Hours{[7]bool{true}, 0, 8 * 60}, []string{"anna"}, starts}}}
+	holiday := &Rota{Holidays: []Holiday{{"2006-10-29", "bert"}}}
 	for _, c := range []struct {
 		rota        *Rota
 		zone, at    string
