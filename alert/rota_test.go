@@ -19,6 +19,7 @@ var weeks = []struct{ zone, from string }{
 	{"Australia/Lord_Howe", "2026-04-02"}, {"Australia/Lord_Howe", "2026-10-01"},
 	{"America/Santiago", "2026-04-02"}, {"America/Santiago", "2026-09-03"},
 	{"America/Havana", "2026-03-05"}, {"America/Havana", "2026-10-29"},
+	{"America/St_Johns", "2006-03-31"}, {"America/St_Johns", "2006-10-27"}, // at 00:01
 	{"UTC", "2026-05-05"},
 }
 
@@ -146,7 +147,7 @@ func TestARotaGoesByTheClockOnTheWall(t *testing.T) {
 		loc := zone(t, w.zone)
 		from := local(t, w.from+" 12:00", loc)
 		r := drawRota(t, from, loc)
-		minutes := walk(from, 7)
+		minutes := walk(from, 5)
 		var who []string
 		for _, m := range minutes {
 			want := m.who(r)
@@ -194,7 +195,7 @@ func TestHoursGoByTheClockOnTheWall(t *testing.T) {
 		w := rapid.SampledFrom(weeks).Draw(t, "week")
 		loc := zone(t, w.zone)
 		h := drawHours(t)
-		minutes := walk(local(t, w.from+" 12:00", loc), 7)
+		minutes := walk(local(t, w.from+" 12:00", loc), 5)
 		in := make([]bool, len(minutes))
 		for i, m := range minutes {
 			_, in[i] = m.in(h)
@@ -225,6 +226,11 @@ func TestHoursGoByTheClockOnTheWall(t *testing.T) {
 	if !(Hours{From: 5, To: 9}).Next(three, time.UTC).IsZero() || !(Hours{}).Zero() || (Hours{Days: [7]bool{true}}).Zero() {
 		t.Error("hours without a day have no next instant; hours with one are not nothing")
 	}
+	loc := zone(t, "Europe/London")
+	short := Hours{Days: [7]bool{true}, From: 75, To: 105} // skipped on 29 March
+	if got := short.Next(local(t, "2026-03-23 12:00", loc), loc); !got.Equal(local(t, "2026-04-05 01:15", loc)) {
+		t.Errorf("a stretch that clocks skip comes the week after: %s", got)
+	}
 	always := Hours{Days: [7]bool{true, true, true, true, true, true, true}}
 	if !always.Until(three, time.UTC).IsZero() {
 		t.Error("hours without an end end")
@@ -237,6 +243,8 @@ func TestTheNightsOnWhichClocksChange(t *testing.T) {
 	starts := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
 	two := &Rota{Shifts: []Shift{{Hours{all, 18*60 + 30, 2*60 + 30}, []string{"anna"}, starts}, {Hours{all, 2*60 + 30, 18*60 + 30}, []string{"bert"}, starts}}}
 	night := &Rota{Shifts: []Shift{{Hours{all, 23 * 60, 7 * 60}, []string{"anna"}, starts}}}
+	sunday := &Rota{Shifts: []Shift{{Hours{[7]bool{true}, 0, 8 * 60}, []string{"anna"}, starts}}}
+	holiday := &Rota{Holidays: []Holiday{{"2006-10-29", "bert"}}}
 	for _, c := range []struct {
 		rota        *Rota
 		zone, at    string
@@ -249,6 +257,9 @@ func TestTheNightsOnWhichClocksChange(t *testing.T) {
 		{two, "Europe/Berlin", "2026-10-25T01:10:00Z", "bert", "2026-10-25T18:30:00+01:00", 0, 0}, // 02:10 again: bert has it already
 		{night, "Europe/London", "2026-03-28T23:00:00Z", "anna", "2026-03-29T07:00:00+01:00", 8, 7},
 		{night, "Europe/London", "2026-10-24T22:00:00Z", "anna", "2026-10-25T07:00:00Z", 8, 9},
+		// At 00:01 of Sunday clocks go back to 23:01 of Saturday: Sunday has begun.
+		{sunday, "America/St_Johns", "2006-10-29T02:45:00Z", "anna", "2006-10-29T08:00:00-03:30", 0, 0},
+		{holiday, "America/St_Johns", "2006-10-29T02:45:00Z", "bert", "2006-10-30T00:00:00-03:30", 0, 0},
 		{night, "Australia/Lord_Howe", "2026-04-04T12:00:00Z", "anna", "2026-04-05T07:00:00+10:30", 0, 0},
 	} {
 		at, err1 := time.Parse(time.RFC3339, c.at)
@@ -280,6 +291,13 @@ func TestTurnsAreCountedOnTheCalendar(t *testing.T) {
 		if who, _, _ := r.OnCall(local(t, at, loc), loc); who != want {
 			t.Errorf("%s: %q, want %q", at, who, want)
 		}
+	}
+	r.Shifts[0].Hours.To = 18 * 60
+	if who, until, _ := r.OnCall(local(t, "2026-03-27 18:00", loc), loc); who != "cleo" || !until.Equal(local(t, "2026-04-03 18:00", loc)) {
+		t.Errorf("%s until %s: a whole week, an hour shorter", who, until)
+	}
+	if who, until, _ := r.OnCall(local(t, "2026-01-09 18:00", loc), loc); who != "anna" || !until.Equal(local(t, "2026-01-16 18:00", loc)) {
+		t.Errorf("%s until %s: a whole week", who, until)
 	}
 }
 

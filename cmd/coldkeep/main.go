@@ -35,6 +35,7 @@ type commands struct {
 	Batch   batchCommand   `cmd:"" help:"Receive, place, move and look at batches."`
 	Alarms  alarmsCommand  `cmd:"" help:"Look at alarms, answer them, and test the way to the phones."`
 	Replay  replayCommand  `cmd:"" help:"Judge recorded readings as the daemon would have."`
+	Oncall  oncallCommand  `cmd:"" help:"Who would be called about a trouble, and how."`
 	Version versionCommand `cmd:"" help:"Say which version this is."`
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"coldkeep/alert"
@@ -27,7 +28,7 @@ var (
 	phone   = &address{"a phone number with its country and without blanks, as in +447700900123", phoneForm.MatchString}
 	mailbox = &address{"a mailbox, as in anna@example.org", func(s string) bool { a, err := mail.ParseAddress(s); return err == nil && a.Address == s }}
 	topic   = &address{"a topic that nobody can guess: up to 64 letters, digits, - and _", topicForm.MatchString}
-	chat    = &address{"the number of a chat; @userinfobot and its like tell a person hers", chatForm.MatchString}
+	chat    = &address{"the number of a chat, as in 123456789", chatForm.MatchString}
 	userKey = &address{"the 30 letters and digits of a user's or a group's key", userForm.MatchString}
 )
 
@@ -48,10 +49,10 @@ var kinds = map[string]kind{
 	"twilio-sms":   {needs: []string{"account", "token_file", "from"}, takes: []string{"server"}, address: phone, server: "https"},
 	"twilio-voice": {needs: []string{"account", "token_file", "from"}, takes: []string{"server"}, address: phone, server: "https"},
 	"email":        {needs: []string{"server", "from"}, takes: []string{"account", "token_file", "security"}, address: mailbox, server: "host"},
-	"pagerduty":    {needs: []string{"token_file"}, takes: []string{"server"}, server: "https"},
+	"pagerduty":    {needs: []string{"token_file"}, takes: []string{"server", "from"}, server: "https"},
 	"goalert":      {needs: []string{"server", "token_file"}, server: "https"},
-	"alertmanager": {needs: []string{"server"}, takes: []string{"token_file"}, server: "https"},
-	"webhook":      {needs: []string{"url_file"}, takes: []string{"token_file"}},
+	"alertmanager": {needs: []string{"server"}, takes: []string{"account", "token_file", "from"}, server: "https"},
+	"webhook":      {takes: []string{"server", "url_file", "token_file"}, server: "https"},
 	"shoutrrr":     {needs: []string{"url_file"}},
 	"modem":        {needs: []string{"device"}, takes: []string{"baud", "token_file"}, address: phone},
 	"siren":        {takes: []string{"buzzer", "light", "button"}},
@@ -124,9 +125,7 @@ func (p *reader) notify(v value) {
 	c.From, c.Account = f["from"].str(""), f["account"].str("")
 	c.TokenFile, c.URLFile, c.AnswerFile = p.secret(f["token_file"]), p.secret(f["url_file"]), p.secret(f["answers_token_file"])
 	c.Device, c.Buzzer, c.Light, c.Button = f["device"].str(""), f["buzzer"].str(""), f["light"].str(""), f["button"].str("")
-	if f["from"].there() && k.address != nil && !k.address.fits(c.From) {
-		f["from"].bad("%q is not %s", c.From, k.address.what)
-	}
+	p.sender(c, f["from"], k)
 	c.To = f["to"].str("")
 	to := f["to"]
 	if f["topic"].there() {
@@ -153,6 +152,23 @@ func (p *reader) notify(v value) {
 	}
 	p.channels = append(p.channels, c)
 	p.cfg.Channels = append(p.cfg.Channels, c.Settings)
+	p.cfg.Duty.Kinds[c.ID] = c.Kind
+}
+
+// sender reads from whom messages come: services are told which site it is.
+func (p *reader) sender(c *channel, v value, k kind) {
+	switch {
+	case c.Kind == "email":
+		if _, err := mail.ParseAddress(c.From); v.there() && err != nil {
+			v.bad("%q is no mailbox; coldkeep@example.org is", c.From)
+		}
+	case k.address != nil:
+		if v.there() && !k.address.fits(c.From) {
+			v.bad("%q is not %s", c.From, k.address.what)
+		}
+	case slices.Contains(k.takes, "from") && c.From == "":
+		c.From = p.cfg.Site.ID
+	}
 }
 
 // special checks what only one kind of channel has.
@@ -174,8 +190,16 @@ func (p *reader) special(c *channel, f map[string]value) {
 		switch {
 		case (c.Account == "") != (c.TokenFile == ""):
 			c.at.bad("`account` and `token_file` go together: a user and the file that holds the password; without both nobody signs in")
-		case c.Security == "none" && c.TokenFile != "":
+		case c.Security == "none" && c.TokenFile != "" && !loopback(c.Server):
 			f["security"].bad("with `none` everybody on the way reads the password; take starttls or tls")
+		}
+	case "webhook":
+		if f["server"].there() == f["url_file"].there() {
+			c.at.bad("a webhook needs one of two: `url_file: PATH` of a file that holds the URL, or `server: https://HOST/PATH` where there is no secret in it")
+		}
+	case "alertmanager":
+		if c.Account != "" && c.TokenFile == "" {
+			c.at.bad("`account` needs `token_file`: the file that holds the password")
 		}
 	case "siren":
 		if c.Buzzer == "" && c.Light == "" {
@@ -213,12 +237,26 @@ func (p *reader) server(v value, k kind) string {
 		}
 		s = strings.TrimSuffix(s, "/")
 	case "host":
-		if host, port, err := net.SplitHostPort(s); err != nil || host == "" || port == "" {
-			v.bad("%q is no mail server; HOST:PORT is, as in mail.example.org:587", s)
+		host, port, err := net.SplitHostPort(s)
+		if err != nil && !strings.Contains(s, ":") {
+			host, port, err = s, "587", nil
+		}
+		if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 || host == "" || strings.ContainsAny(host, "/@ ") {
+			v.bad("this is no mail server; HOST or HOST:PORT is, as in mail.example.org:587")
 			return ""
 		}
 	}
 	return s
+}
+
+// loopback says whether a mail server is this machine.
+func loopback(server string) bool {
+	host, _, err := net.SplitHostPort(server)
+	if err != nil {
+		host = server
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // services finds the channels that belong to nobody: they are told of

@@ -12,7 +12,7 @@ import (
 // what depends on them.
 func (p *reader) duty(f map[string]value) {
 	d := &p.cfg.Duty
-	*d = alert.Duty{Site: p.cfg.Site.Name, Location: p.cfg.Site.Location, Wakes: alert.DefaultWakes(), Working: alert.Office, Worsens: alert.WorsensDefault, GapAhead: alert.GapDefault}
+	*d = alert.Duty{Site: p.cfg.Site.Name, Location: p.cfg.Site.Location, Kinds: map[string]string{}, Wakes: alert.DefaultWakes(), Working: alert.Office, Worsens: alert.WorsensDefault, GapAhead: alert.GapDefault}
 	d.Ask = p.cfg.Ask.Name
 	if phone := p.cfg.Ask.Phone; phone != "" {
 		d.Ask = strings.TrimPrefix(d.Ask+", "+phone, ", ")

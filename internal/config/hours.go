@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -91,11 +92,11 @@ var week = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 // inWeek writes an instant of the week for people.
 func inWeek(t time.Time) string { return t.UTC().Format("Mon 15:04") }
 
-// localTime reads an instant: RFC 3339, or the site's wall clock.
-func (v value) localTime(loc *time.Location) (time.Time, bool) {
-	s := v.str("")
+// SiteTime reads an instant: RFC 3339, or what the clock at the site shows, as
+// 2026-12-24T18:00. What that clock skips or shows twice is refused.
+func SiteTime(s string, loc *time.Location) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return t, true
+		return t, nil
 	}
 	var wall time.Time
 	var err error
@@ -105,8 +106,7 @@ func (v value) localTime(loc *time.Location) (time.Time, bool) {
 		}
 	}
 	if err != nil {
-		v.bad("%q is no time; 2026-12-24T18:00 is, by the clock at the site", s)
-		return time.Time{}, false
+		return time.Time{}, fmt.Errorf("%q is no time; 2026-12-24T18:00 is, by the clock at the site", s)
 	}
 	// All instants at which the clock shows this: usually one.
 	var at []time.Time
@@ -118,14 +118,20 @@ func (v value) localTime(loc *time.Location) (time.Time, bool) {
 		}
 	}
 	switch len(at) {
+	case 0:
+		return time.Time{}, fmt.Errorf("the clock at the site skips %s that night; take the hour before or after", s)
 	case 1:
-		return at[0], true
-	case 2:
-		v.bad("the clock at the site shows %s twice that night; say which: %s or %s", s, at[0].Format(time.RFC3339), at[1].Format(time.RFC3339))
-	default:
-		v.bad("the clock at the site skips %s that night; take the hour before or after", s)
+		return at[0], nil
 	}
-	return time.Time{}, false
+	return time.Time{}, fmt.Errorf("the clock at the site shows %s twice that night; say which: %s or %s", s, at[0].Format(time.RFC3339), at[1].Format(time.RFC3339))
+}
+
+func (v value) siteTime(loc *time.Location) (time.Time, bool) {
+	t, err := SiteTime(v.str(""), loc)
+	if err != nil {
+		v.bad("%v", err)
+	}
+	return t, err == nil
 }
 
 // date reads YYYY-MM-DD.

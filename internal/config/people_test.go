@@ -86,6 +86,7 @@ func TestTheDutyIsReadAsWritten(t *testing.T) {
 				{Call: []string{"everyone"}, After: 10 * time.Minute, Repeat: 3 * time.Minute}}},
 			{ID: "rest", Steps: []alert.Step{{Call: []string{"everyone"}, Repeat: 5 * time.Minute}}}},
 		Working: alert.Hours{Days: [7]bool{time.Monday: true, time.Saturday: true}, From: 9 * 60}, Wakes: wakes, UntrackedStock: true, Worsens: 1500,
+		Kinds:    map[string]string{"log": "log", "push": "ntfy", "sms": "twilio-sms", "manager": "pagerduty", "ntfy": "ntfy"},
 		Services: []alert.Service{{Channel: "log"}, {Channel: "manager", Critical: true}, {Channel: "ntfy"}},
 		Drill:    alert.DrillPlan{Every: alert.Weekly, Day: 3, At: 9*60 + 30, Within: 5 * time.Minute}, GapAhead: alert.GapDefault,
 	}
@@ -93,7 +94,7 @@ func TestTheDutyIsReadAsWritten(t *testing.T) {
 		t.Error(d)
 	}
 	channels := []alert.Settings{{ID: "log", Kind: "log"}, {ID: "push", Kind: "ntfy", Server: "https://ntfy.sh", TokenFile: "ntfy.token", Answers: "answers-x1"},
-		{ID: "sms", Kind: "twilio-sms", Account: "AC1", TokenFile: "twilio.token", From: "+447700900100"}, {ID: "manager", Kind: "pagerduty", TokenFile: "pd.key"},
+		{ID: "sms", Kind: "twilio-sms", Account: "AC1", TokenFile: "twilio.token", From: "+447700900100"}, {ID: "manager", Kind: "pagerduty", From: "a", TokenFile: "pd.key"},
 		{ID: "ntfy", Kind: "ntfy", Server: "https://ntfy.sh", To: "all-of-it"}}
 	if d := cmp.Diff(channels, c.Channels); d != "" {
 		t.Error(d)
@@ -136,6 +137,17 @@ func TestABadDutyIsRefusedWithPlaceAndCure(t *testing.T) {
 		{"secret in the file", "token_file: pd.key", "token: s3cr3t", "token: s3cr3t, only: cri", "`token_file: PATH`"},
 		{"secret in a server's name", "{id: push, channel: ntfy,", "{id: push, channel: ntfy, server: \"https://a:s3cr3t@h.example\",", `"https://a:s3cr3t@h.exam`, "`token_file: PATH`"},
 		{"no server", "{id: push, channel: ntfy,", "{id: push, channel: ntfy, server: h.example,", "h.example, token_file: n", "https://HOST is"},
+		{"mail server that is a page", "{channel: log}", "{channel: email, server: \"https://mail.example.org\", from: a@example.org, to: b@example.org}", `"https://mail`, "as in mail.example.org:587"},
+		{"mailbox that is none", "{channel: log}", "{channel: email, server: mail.example.org, from: example.org, to: b@example.org}", "example.org, to", "is no mailbox"},
+		{"mail for nobody that can be", "{channel: log}", "{channel: email, server: mail.example.org, from: a@example.org, to: \"B <b@example.org>\"}", `"B <b`, "as in anna@example.org"},
+		{"password in the clear", "{channel: log}", "{channel: email, server: mail.example.org, from: a@example.org, to: b@example.org, account: a, token_file: mail.pw, security: none}", "none", "everybody on the way reads"},
+		{"password without a user", "{channel: log}", "{channel: email, server: mail.example.org, from: a@example.org, to: b@example.org, token_file: mail.pw}", "{channel: email", "go together"},
+		{"webhook to nowhere", "{channel: log}", "{channel: webhook}", "{channel: webhook", "one of two"},
+		{"siren that is silent", "{channel: log}", "{channel: siren, button: GPIO22}", "{channel: siren", "a buzzer or a light"},
+		{"modem nowhere", "{channel: log}", "{channel: modem, to: \"+447700900123\"}", "{channel: modem", "`device: /dev/ttyUSB0`"},
+		{"modem of no speed", "{channel: log}", "{channel: modem, device: /dev/ttyUSB0, baud: 7, to: \"+447700900123\"}", "7, to", "115200 is usual"},
+		{"user key", "{channel: log}", "{channel: pushover, token_file: po.token, to: anna}", "anna", "30 letters and digits"},
+		{"chat", "{channel: log}", "{channel: telegram, token_file: tg.token, to: \"@anna\"}", `"@anna"`, "the number of a chat"},
 		{"channel for nobody", "{channel: ntfy, topic: all-of-it}", "{channel: ntfy}", "{channel: ntfy}", "reaches nobody"},
 		{"channel id twice", "{id: manager,", "{id: SMS,", "SMS, channel: pagerduty,", "compared without case"},
 		{"only on a person's channel", "answers: answers-x1", "answers: answers-x1, only: critical", "critical}", "`only` is for a channel that belongs to nobody"},

@@ -106,8 +106,8 @@ func (p *reader) override(v value, r *alert.Rota) {
 		v.bad("an override needs three: {from: 2026-12-24T18:00, to: 2026-12-25T08:00, person: …}")
 		return
 	}
-	from, ok1 := f["from"].localTime(p.cfg.Site.Location)
-	to, ok2 := f["to"].localTime(p.cfg.Site.Location)
+	from, ok1 := f["from"].siteTime(p.cfg.Site.Location)
+	to, ok2 := f["to"].siteTime(p.cfg.Site.Location)
 	who, ok3 := p.person(f["person"])
 	if ok1 && ok2 && !from.Before(to) {
 		f["to"].bad("%s is not after `from` %s; are they the wrong way round?", f["to"].str(""), f["from"].str(""))
@@ -118,14 +118,14 @@ func (p *reader) override(v value, r *alert.Rota) {
 	}
 	for _, o := range r.Overrides {
 		if from.Before(o.To) && o.From.Before(to) {
-			v.bad("it overlaps with the override of %s from %s to %s: one person is on call at a time", o.Person, p.siteTime(o.From), p.siteTime(o.To))
+			v.bad("it overlaps with the override of %s from %s to %s: one person is on call at a time", o.Person, p.onSite(o.From), p.onSite(o.To))
 			return
 		}
 	}
 	r.Overrides = append(r.Overrides, alert.Override{From: from, To: to, Person: who})
 }
 
-func (p *reader) siteTime(t time.Time) string {
+func (p *reader) onSite(t time.Time) string {
 	return t.In(p.cfg.Site.Location).Format("2006-01-02 15:04")
 }
 
