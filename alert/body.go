@@ -83,8 +83,7 @@ func (w *composer) bodyPassages() passages {
 	list = append(list, w.foldedLine())
 	switch w.t.Purpose {
 	case Taken:
-		list = append(list, fixed(w.say("taken.rest", nil)))
-		return append(list, w.batches()...)
+		return append(list, fixed(w.say("taken.rest", nil)))
 	case Progress, Turning, Worse:
 		if w.t.Purpose == Worse {
 			list = append(list, w.steps()...)
@@ -96,7 +95,9 @@ func (w *composer) bodyPassages() passages {
 		return list
 	case Notice:
 		list = append(list, w.steps()...)
-		list = append(list, w.batches()...)
+		if w.aboutStock() {
+			list = append(list, w.batches()...)
+		}
 		list = append(list, w.askLine())
 		return append(list, loose(rankDaytime, w.say("body.daytime", nil)))
 	}
@@ -104,6 +105,12 @@ func (w *composer) bodyPassages() passages {
 	list = append(list, w.batches()...)
 	list = append(list, w.calls()...)
 	return append(list, w.askLine())
+}
+
+// aboutStock says whether a notice is about what is in a unit.
+func (w *composer) aboutStock() bool {
+	l, _, _ := w.head()
+	return l != nil && slices.Contains([]Kind{TooWarm, TooCold, NoData, MainsLost, BatchLost, BatchSoon, Removed, DoorOpen}, l.Kind)
 }
 
 // end is the last line: when this was said, and that it may be said twice.
@@ -190,23 +197,35 @@ func (w *composer) details(l *Line) (list passages) {
 	if v["since"] != "" {
 		key := "body.since"
 		switch {
+		case l.Kind == BatchLost && l.Unit != nil, l.Kind == BatchSoon && l.Unit != nil:
+			key = "" // the unit's own line says more
 		case l.Unit != nil && !l.Unit.Since.IsZero() && l.Unit.Temp != "" && l.Unit.Beyond != 0:
 			key = "body.out"
 			v["since"], v["span"] = w.clock(l.Unit.Since), w.since(l.Unit.Since)
-		case l.Kind == NoData && l.Unit != nil && l.Unit.Temp == "":
+		case l.Unit != nil && l.Unit.Temp == "" && !l.Unit.Since.IsZero():
 			key = "body.silent"
+			v["since"] = w.clock(l.Unit.Since)
+		case strings.Contains(w.first, v["since"]):
+			key = "" // the title has said it
 		}
-		if v["span"] != "" {
+		if key != "" && v["span"] != "" {
 			list = append(list, loose(rankSince, w.say(key, v)))
 		}
 	}
-	if v["text"] == "" {
+	if u := l.Unit; u != nil && (l.Kind == BatchLost || l.Kind == BatchSoon) {
+		s := w.unit(u)
+		s["since"] = w.clock(u.Since)
+		list = append(list, loose(rankSince, w.say("body.told", values{"text": w.say(statusKey(u), s)})))
+	}
+	v["text"] = capital(v["text"])
+	if v["text"] == "" || strings.Contains(strings.ToLower(w.first), strings.ToLower(v["text"])) {
 		return list
 	}
 	switch l.Kind {
 	case TooWarm, TooCold, NoData, BatchLost, BatchFlagged, DoorOpen:
-		list = append(list, loose(rankRule, w.say("body.rule", v)).or(rankRule, ""))
-	case BatchSoon, MainsLost:
+		v["text"] = strings.TrimRight(w.rule(oneLine(l.Text)), ".")
+		list = append(list, loose(rankRule, w.say("body.rule", v)))
+	case BatchSoon, MainsLost, Removed: // the title says it all
 	default:
 		list = append(list, fixed(w.say("body.told", v)).or(rankRule, w.say("body.told", v.with("text", shortWords(v["text"], 160)))).or(rankSteps, ""))
 	}
@@ -301,6 +320,12 @@ func unitSteps(u *Unit) []string {
 }
 
 func warmSteps(u *Unit) []string {
+	if u != nil && u.Temp == "" {
+		if u.Frozen {
+			return blindSteps(u)
+		}
+		return append([]string{"do.door"}, blindSteps(u)...)
+	}
 	if u != nil && u.Frozen {
 		return []string{"do.frozen", "do.frozen.plug", "do.frozen.move"}
 	}

@@ -21,6 +21,8 @@ type composer struct {
 	site, ask string
 	loc       *time.Location
 	untold    []string // what the title had to leave out or shorten
+	first     string   // the title
+	cut       bool     // not even the shortest title fits
 	noTrend   bool     // the title left out the trend
 	noSite    bool     // the title does not name the site in full
 }
@@ -37,6 +39,7 @@ func (c *Catalogue) Compose(t Telling, site string, loc *time.Location, ask stri
 	}
 	w := &composer{Catalogue: c, t: t, site: oneLine(site), ask: shortWords(oneLine(ask), 80), loc: loc}
 	title = w.title()
+	w.first = title
 	return title, w.body(messageMost - runes(title) - 1)
 }
 
