@@ -170,7 +170,14 @@ func (w *composer) unitLine(l *Line) *passage {
 		key = statusKey(l.Unit)
 		v["at"] = "" // it follows with the vials
 	}
-	what := w.calm(key, v)
+	say := func(v values) string {
+		what := w.calm(key, v)
+		if l.Unit != nil && !strings.Contains(what, v["unit"]) {
+			what = w.say("body.of", values{"unit": v["unit"], "what": what})
+		}
+		return what
+	}
+	what := say(v)
 	line := values{"what": what}
 	if b := l.First(); b != nil && l.Kind != BatchSoon {
 		line["vials"], line["at"] = w.vials(b.Vials), w.clock(b.LostAt)
@@ -180,7 +187,7 @@ func (w *composer) unitLine(l *Line) *passage {
 	for _, name := range []string{"trend", "range", "since", "span", "last", "text"} {
 		brief = brief.with(name, "")
 	}
-	p.or(rankBrief, w.say("body.line", values{"what": w.calm(key, brief)}))
+	p.or(rankBrief, w.say("body.line", values{"what": say(brief)}))
 	if l.Unit != nil {
 		p.or(rankNames, w.name(l.Unit))
 	}

@@ -90,6 +90,14 @@ func (w *composer) since(t time.Time) string {
 	return w.span(w.t.Now.Sub(t))
 }
 
+// left tells how long it is to an instant; "" where it is over or not known.
+func (w *composer) left(t time.Time) string {
+	if !t.After(w.t.Now) {
+		return ""
+	}
+	return w.span(t.Sub(w.t.Now))
+}
+
 // vials counts; "" where the number is not known.
 func (c *Catalogue) vials(n int) string {
 	if n <= 0 {
@@ -156,7 +164,7 @@ func (w *composer) line(l *Line) values {
 			v["vials"] = w.vials(b.Vials)
 		}
 		if !b.Lost && !b.LostAt.IsZero() {
-			v["at"], v["left"] = w.clock(b.LostAt), w.span(b.LostAt.Sub(w.t.Now))
+			v["at"], v["left"] = w.clock(b.LostAt), w.left(b.LostAt)
 		}
 	}
 	return v

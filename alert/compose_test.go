@@ -14,7 +14,7 @@ import (
 var (
 	anyKind    = []Kind{TooWarm, TooCold, NoData, MainsLost, BatchLost, BatchSoon, BatchFlagged, Undeliverable, Unanswered, PeerSilent, Storage, Clock, RotaGap, Calibration, ProbeLost, CheckMissed, Expiry, Removed, DoorOpen, Drill, Other, "new_kind"}
 	anyPurpose = []Purpose{Page, Notice, Taken, Turning, Worse, Progress, AllClear, Status, Test, Tested}
-	anyWord    = []string{"Fridge", "Freezer", "room", "Clinic", "of", "the", "Ä", "Vaccination", "Regenerative", "Example", "Kühlschrank", "2nd", "floor,", "N°"}
+	anyWord    = []string{"Fridge", "Freezer", "room", "Clinic", "of", "the", "Ä", "Vaccination", "Regenerative", "Example", "Kühlschrank", "2nd", "floor", "N°"}
 )
 
 func drawName(t *rapid.T, label string, most int) string {
@@ -51,7 +51,7 @@ func drawUnit(t *rapid.T, i int) *Unit {
 		u.LastTemp, u.LastAt = rapid.SampledFrom([]string{"", "5.1"}).Draw(t, "last"), drawTime(t, "last at")
 	}
 	for j := range rapid.IntRange(0, 12).Draw(t, "batches") {
-		u.Batches = append(u.Batches, Batch{ID: fmt.Sprintf("EX-%d%03d", i, j), Vials: rapid.IntRange(0, 40).Draw(t, "vials"), LostAt: drawTime(t, "lost at"), Lost: rapid.Bool().Draw(t, "lost"), Flagged: rapid.Bool().Draw(t, "flagged")})
+		u.Batches = append(u.Batches, Batch{ID: fmt.Sprintf("EX-%dA%d", i, j), Vials: rapid.IntRange(0, 40).Draw(t, "vials"), LostAt: drawTime(t, "lost at"), Lost: rapid.Bool().Draw(t, "lost"), Flagged: rapid.Bool().Draw(t, "flagged")})
 	}
 	return u
 }

@@ -18,8 +18,10 @@ var shorter = []struct {
 	{29, "unit", 32},
 	{40, "who", 24}, {41, "who", 12},
 	{44, "range", 0},
-	{60, "unit", 24}, {61, "unit", 16},
+	{58, "since", 0}, {59, "ended", 0},
+	{60, "unit", 24}, {61, "unit", 16}, {62, "units", 16},
 	{63, "names", 0}, {64, "channel", 16}, {65, "batch", 16},
+	{66, "vials", 0}, {67, "left", 0},
 }
 
 // The ranks of a title's parts.
@@ -55,7 +57,7 @@ func (w *composer) sentence(say func(values) string, v values) *passage {
 		short := ""
 		if s.most > 0 {
 			short = shortWords(old, s.most)
-			if s.name == "unit" || s.name == "batch" || s.name == "channel" {
+			if s.name == "unit" || s.name == "units" || s.name == "batch" || s.name == "channel" {
 				short = shortName(old, s.most)
 			}
 		}
@@ -74,7 +76,7 @@ func (w *composer) title() string {
 	}
 	list = append(list, site)
 	fits := list.fit(" ", titleMost)
-	title := list.join(" ")
+	title := capital(list.join(" "))
 	if !fits {
 		// only a clinic's own words can be so long
 		w.cut = true
@@ -209,9 +211,9 @@ func (w *composer) lapsed(l *Line, key string) func(values) string {
 		if b == nil {
 			b = &Batch{}
 		}
-		loss := values{"vials": w.vials(b.Vials), "at": w.clock(b.LostAt)}
-		if !b.LostAt.IsZero() {
-			loss["left"] = w.span(b.LostAt.Sub(w.t.Now))
+		loss := values{"vials": w.vials(b.Vials), "at": w.clock(b.LostAt), "left": w.left(b.LostAt)}
+		if l != nil && l.Unit != nil && (l.Unit.Temp == "" || l.Kind == BatchSoon || l.Kind == BatchLost) {
+			key = nowKey(l.Unit)
 		}
 		return func(v values) string {
 			return w.say("headline", values{"what": w.say("lapse.about_to_be_lost", loss.with("what", w.calm(key, v)))})
@@ -219,7 +221,7 @@ func (w *composer) lapsed(l *Line, key string) func(values) string {
 	case Worsened, ShelfEnded:
 		prefix = "lapse." + string(w.t.Lapse)
 	default:
-		if l != nil && w.has("still."+string(l.Kind)) && (l.Kind == NoData) == (l.Unit != nil && l.Unit.Temp == "") {
+		if l != nil && l.Kind != Other && w.has("still."+string(l.Kind)) && (l.Kind == NoData) == (l.Unit != nil && l.Unit.Temp == "") {
 			key = "still." + string(l.Kind)
 			return func(v values) string { return w.say("headline", values{"what": w.say(key, v)}) }
 		}
@@ -331,15 +333,20 @@ func (w *composer) takenTitle() passages {
 	return passages{w.sentence(say, v), w.folded()}
 }
 
+// nowKey is the phrase for how a unit stands, without a word on its range.
+func nowKey(u *Unit) string {
+	if u.Temp == "" {
+		return "now.blind"
+	}
+	return "now.temp"
+}
+
 // nowTitle says how it stands.
 func (w *composer) nowTitle() passages {
 	purpose := map[Purpose]string{Progress: "progress", Turning: "turning", Worse: "worse"}[w.t.Purpose]
 	l, key, v := w.head()
 	if l != nil && l.Unit != nil && l.Kind != BatchSoon && l.Kind != BatchLost {
-		key = "now.temp"
-		if l.Unit.Temp == "" {
-			key = "now.blind"
-		}
+		key = nowKey(l.Unit)
 	}
 	list := passages{w.sentence(func(v values) string { return w.say(purpose, values{"what": w.calm(key, v)}) }, v)}
 	if l != nil {
