@@ -249,6 +249,10 @@ func (w *composer) foldedLine() *passage {
 // steps say what to do now, numbered where there are several.
 func (w *composer) steps() (list passages) {
 	keys := w.stepKeys()
+	l, _, _ := w.head()
+	if len(keys) > 0 && l.Kind != MainsLost && (l.Unit == nil || !l.Unit.Frozen) && w.frozen() {
+		keys = slices.Insert(slices.Clone(keys), 1, "do.keep_frozen")
+	}
 	for i, key := range keys {
 		s := w.say(key, values{"ask": w.asked()})
 		if len(keys) > 1 {
@@ -263,6 +267,12 @@ func (w *composer) steps() (list passages) {
 	return list
 }
 
+// frozen says whether one of the units is: its vials must not get into a
+// fridge because of what is said about another one.
+func (w *composer) frozen() bool {
+	return slices.ContainsFunc(w.units(), func(u *Unit) bool { return u.Frozen })
+}
+
 // stepKeys choose what to do by the gravest trouble.
 func (w *composer) stepKeys() []string {
 	l, _, _ := w.head()
@@ -272,8 +282,8 @@ func (w *composer) stepKeys() []string {
 	switch l.Kind {
 	case MainsLost:
 		keys := []string{"do.power", "do.power.fuse", "do.power.move"}
-		if slices.ContainsFunc(w.units(), func(u *Unit) bool { return u.Frozen }) {
-			keys = slices.Insert(keys, 1, "do.power.frozen")
+		if w.frozen() {
+			keys = slices.Insert(keys, 1, "do.keep_frozen")
 		}
 		return keys
 	case BatchLost:

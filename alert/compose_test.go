@@ -180,6 +180,17 @@ func TestWhatIsLostFirstIsSaid(t *testing.T) {
 	})
 }
 
+// TestFrozenVialsStayFrozen ensures that a page about a fridge and a freezer
+// sends nobody to the fridge with frozen vials.
+func TestFrozenVialsStayFrozen(t *testing.T) {
+	for _, lines := range [][]Line{{warm(warmFridge()), warm(freezer())}, {warm(freezer()), warm(warmFridge())}, {warm(freezer())}} {
+		_, body := NewCatalogues().For("en").Compose(page(lines...), "Clinic A", time.UTC, "")
+		if !strings.Contains(body, "vials to a fridge.") || !strings.Contains(body, "o not move") {
+			t.Errorf("it is not said that frozen vials must not be moved to a fridge:\n%s", body)
+		}
+	}
+}
+
 // TestManyUnitsAreCounted ensures that of more units than fit, those left out
 // are counted.
 func TestManyUnitsAreCounted(t *testing.T) {

@@ -21,7 +21,7 @@ var shorter = []struct {
 	{58, "since", 0}, {59, "ended", 0},
 	{60, "unit", 24}, {61, "unit", 16}, {62, "units", 16},
 	{63, "names", 0}, {64, "channel", 16}, {65, "batch", 16},
-	{66, "vials", 0}, {67, "left", 0},
+	{66, "vials", 0}, {67, "left", 0}, {68, "until", 0},
 }
 
 // The ranks of a title's parts.
