@@ -83,8 +83,7 @@ func (w *composer) bodyPassages() passages {
 	list = append(list, w.foldedLine())
 	switch w.t.Purpose {
 	case Taken:
-		list = append(list, fixed(w.say("taken.rest", nil)))
-		return append(list, w.batches()...)
+		return append(list, fixed(w.say("taken.rest", nil)))
 	case Progress, Turning, Worse:
 		if w.t.Purpose == Worse {
 			list = append(list, w.steps()...)
@@ -96,7 +95,9 @@ func (w *composer) bodyPassages() passages {
 		return list
 	case Notice:
 		list = append(list, w.steps()...)
-		list = append(list, w.batches()...)
+		if w.aboutStock() {
+			list = append(list, w.batches()...)
+		}
 		list = append(list, w.askLine())
 		return append(list, loose(rankDaytime, w.say("body.daytime", nil)))
 	}
@@ -104,6 +105,12 @@ func (w *composer) bodyPassages() passages {
 	list = append(list, w.batches()...)
 	list = append(list, w.calls()...)
 	return append(list, w.askLine())
+}
+
+// aboutStock says whether a notice is about what is in a unit.
+func (w *composer) aboutStock() bool {
+	l, _, _ := w.head()
+	return l != nil && slices.Contains([]Kind{TooWarm, TooCold, NoData, MainsLost, BatchLost, BatchSoon, Removed, DoorOpen}, l.Kind)
 }
 
 // end is the last line: when this was said, and that it may be said twice.
@@ -163,7 +170,14 @@ func (w *composer) unitLine(l *Line) *passage {
 		key = statusKey(l.Unit)
 		v["at"] = "" // it follows with the vials
 	}
-	what := w.calm(key, v)
+	say := func(v values) string {
+		what := w.calm(key, v)
+		if l.Unit != nil && !strings.Contains(what, v["unit"]) {
+			what = w.say("body.of", values{"unit": v["unit"], "what": what})
+		}
+		return what
+	}
+	what := say(v)
 	line := values{"what": what}
 	if b := l.First(); b != nil && l.Kind != BatchSoon {
 		line["vials"], line["at"] = w.vials(b.Vials), w.clock(b.LostAt)
@@ -173,7 +187,7 @@ func (w *composer) unitLine(l *Line) *passage {
 	for _, name := range []string{"trend", "range", "since", "span", "last", "text"} {
 		brief = brief.with(name, "")
 	}
-	p.or(rankBrief, w.say("body.line", values{"what": w.calm(key, brief)}))
+	p.or(rankBrief, w.say("body.line", values{"what": say(brief)}))
 	if l.Unit != nil {
 		p.or(rankNames, w.name(l.Unit))
 	}
@@ -190,23 +204,35 @@ func (w *composer) details(l *Line) (list passages) {
 	if v["since"] != "" {
 		key := "body.since"
 		switch {
+		case l.Kind == BatchLost && l.Unit != nil, l.Kind == BatchSoon && l.Unit != nil:
+			key = "" // the unit's own line says more
 		case l.Unit != nil && !l.Unit.Since.IsZero() && l.Unit.Temp != "" && l.Unit.Beyond != 0:
 			key = "body.out"
 			v["since"], v["span"] = w.clock(l.Unit.Since), w.since(l.Unit.Since)
-		case l.Kind == NoData && l.Unit != nil && l.Unit.Temp == "":
+		case l.Unit != nil && l.Unit.Temp == "" && !l.Unit.Since.IsZero():
 			key = "body.silent"
+			v["since"] = w.clock(l.Unit.Since)
+		case strings.Contains(w.first, v["since"]):
+			key = "" // the title has said it
 		}
-		if v["span"] != "" {
+		if key != "" && v["span"] != "" {
 			list = append(list, loose(rankSince, w.say(key, v)))
 		}
 	}
-	if v["text"] == "" {
+	if u := l.Unit; u != nil && (l.Kind == BatchLost || l.Kind == BatchSoon) {
+		s := w.unit(u)
+		s["since"] = w.clock(u.Since)
+		list = append(list, loose(rankSince, w.say("body.told", values{"text": w.say(statusKey(u), s)})))
+	}
+	v["text"] = capital(v["text"])
+	if v["text"] == "" || strings.Contains(strings.ToLower(w.first), strings.ToLower(v["text"])) {
 		return list
 	}
 	switch l.Kind {
 	case TooWarm, TooCold, NoData, BatchLost, BatchFlagged, DoorOpen:
-		list = append(list, loose(rankRule, w.say("body.rule", v)).or(rankRule, ""))
-	case BatchSoon, MainsLost:
+		v["text"] = strings.TrimRight(w.rule(oneLine(l.Text)), ".")
+		list = append(list, loose(rankRule, w.say("body.rule", v)))
+	case BatchSoon, MainsLost, Removed: // the title says it all
 	default:
 		list = append(list, fixed(w.say("body.told", v)).or(rankRule, w.say("body.told", v.with("text", shortWords(v["text"], 160)))).or(rankSteps, ""))
 	}
@@ -223,6 +249,10 @@ func (w *composer) foldedLine() *passage {
 // steps say what to do now, numbered where there are several.
 func (w *composer) steps() (list passages) {
 	keys := w.stepKeys()
+	l, _, _ := w.head()
+	if len(keys) > 0 && l.Kind != MainsLost && (l.Unit == nil || !l.Unit.Frozen) && w.frozen() {
+		keys = slices.Insert(slices.Clone(keys), 1, "do.keep_frozen")
+	}
 	for i, key := range keys {
 		s := w.say(key, values{"ask": w.asked()})
 		if len(keys) > 1 {
@@ -237,6 +267,12 @@ func (w *composer) steps() (list passages) {
 	return list
 }
 
+// frozen says whether one of the units is: its vials must not get into a
+// fridge because of what is said about another one.
+func (w *composer) frozen() bool {
+	return slices.ContainsFunc(w.units(), func(u *Unit) bool { return u.Frozen })
+}
+
 // stepKeys choose what to do by the gravest trouble.
 func (w *composer) stepKeys() []string {
 	l, _, _ := w.head()
@@ -246,8 +282,8 @@ func (w *composer) stepKeys() []string {
 	switch l.Kind {
 	case MainsLost:
 		keys := []string{"do.power", "do.power.fuse", "do.power.move"}
-		if slices.ContainsFunc(w.units(), func(u *Unit) bool { return u.Frozen }) {
-			keys = slices.Insert(keys, 1, "do.power.frozen")
+		if w.frozen() {
+			keys = slices.Insert(keys, 1, "do.keep_frozen")
 		}
 		return keys
 	case BatchLost:
@@ -301,6 +337,12 @@ func unitSteps(u *Unit) []string {
 }
 
 func warmSteps(u *Unit) []string {
+	if u != nil && u.Temp == "" {
+		if u.Frozen {
+			return blindSteps(u)
+		}
+		return append([]string{"do.door"}, blindSteps(u)...)
+	}
 	if u != nil && u.Frozen {
 		return []string{"do.frozen", "do.frozen.plug", "do.frozen.move"}
 	}

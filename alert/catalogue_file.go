@@ -324,6 +324,10 @@ func (f *wordFile) form(n ast.Node, key string, was *phrase, one bool) []fragmen
 		f.bad(n, "%s: %s", key, err)
 		return nil
 	}
+	if strings.HasPrefix(key, "answer.") && strings.Trim(s, ", ") == "" {
+		f.bad(n, "%s must have at least one word, with commas between several", key)
+		return nil
+	}
 	if was == nil {
 		return list
 	}

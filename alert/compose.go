@@ -21,6 +21,8 @@ type composer struct {
 	site, ask string
 	loc       *time.Location
 	untold    []string // what the title had to leave out or shorten
+	first     string   // the title
+	cut       bool     // not even the shortest title fits
 	noTrend   bool     // the title left out the trend
 	noSite    bool     // the title does not name the site in full
 }
@@ -37,6 +39,7 @@ func (c *Catalogue) Compose(t Telling, site string, loc *time.Location, ask stri
 	}
 	w := &composer{Catalogue: c, t: t, site: oneLine(site), ask: shortWords(oneLine(ask), 80), loc: loc}
 	title = w.title()
+	w.first = title
 	return title, w.body(messageMost - runes(title) - 1)
 }
 
@@ -85,6 +88,14 @@ func (w *composer) since(t time.Time) string {
 		return ""
 	}
 	return w.span(w.t.Now.Sub(t))
+}
+
+// left tells how long it is to an instant; "" where it is over or not known.
+func (w *composer) left(t time.Time) string {
+	if !t.After(w.t.Now) {
+		return ""
+	}
+	return w.span(t.Sub(w.t.Now))
 }
 
 // vials counts; "" where the number is not known.
@@ -153,7 +164,7 @@ func (w *composer) line(l *Line) values {
 			v["vials"] = w.vials(b.Vials)
 		}
 		if !b.Lost && !b.LostAt.IsZero() {
-			v["at"], v["left"] = w.clock(b.LostAt), w.span(b.LostAt.Sub(w.t.Now))
+			v["at"], v["left"] = w.clock(b.LostAt), w.left(b.LostAt)
 		}
 	}
 	return v

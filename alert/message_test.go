@@ -142,8 +142,16 @@ func letters() (list []letter) {
 	add("all-clear-by-day", clear(false))
 	over := page(mains...)
 	over.Purpose, over.Now = AllClear, at(4, 30)
+	over.Lines = slices.Clone(over.Lines)
 	for i := range over.Lines {
-		over.Lines[i].Ended = at(4, 25)
+		l := &over.Lines[i]
+		l.Ended = at(4, 25)
+		if l.Unit != nil {
+			u := *l.Unit
+			u.Since, u.Beyond, u.Trend = time.Time{}, 0, 0
+			u.Temp = map[bool]string{false: "5.2", true: "-61.5"}[u.Frozen]
+			l.Unit = &u
+		}
 	}
 	add("all-clear-power", over)
 	silent := page(Line{Kind: NoData, Unit: goodFridge(), Since: at(2, 57), Ended: at(3, 11)})

@@ -1,6 +1,9 @@
 package alert
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A passage is a part of a message that can be said in fewer words. Its forms
 // become shorter; ranks say when each form is given up for the next one: the
@@ -33,8 +36,32 @@ func (p *passage) text() string { return p.forms[p.at] }
 type passages []*passage
 
 // fit gives up forms until no more than most characters are left, and says
-// whether that was possible.
+// whether that was possible. A long form that was given up early comes back
+// where a later one made room enough.
 func (list passages) fit(glue string, most int) bool {
+	if !list.shorten(glue, most) {
+		return false
+	}
+	for list.restore(glue, most) {
+	}
+	return true
+}
+
+// restore takes one form back that was given up, the most important first.
+func (list passages) restore(glue string, most int) bool {
+	given := slices.DeleteFunc(slices.Clone(list), func(p *passage) bool { return p.at == 0 })
+	slices.SortStableFunc(given, func(a, b *passage) int { return b.ranks[b.at-1] - a.ranks[a.at-1] })
+	for _, p := range given {
+		p.at--
+		if runes(list.join(glue)) <= most {
+			return true
+		}
+		p.at++
+	}
+	return false
+}
+
+func (list passages) shorten(glue string, most int) bool {
 	for runes(list.join(glue)) > most {
 		var least *passage
 		for _, p := range list {

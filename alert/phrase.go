@@ -200,15 +200,20 @@ func shortWords(s string, n int) string {
 	return strings.TrimRight(out, ",;:.–-") + "…"
 }
 
-// shortName shortens a name to n characters. It keeps the last word where it
-// can: that is what tells Fridge 1 from Fridge 2.
+// shortName shortens a name to n characters. It keeps the last words where it
+// can: they are what tells fridge 1 from fridge 2.
 func shortName(s string, n int) string {
 	if runes(s) <= n {
 		return s
 	}
-	i := strings.LastIndexByte(s, ' ')
-	if last := s[i+1:]; i > 0 && runes(last) <= n/3 {
-		return shortWords(s[:i]+" "+strings.Repeat("x", n), n-runes(last)-1) + " " + last
+	words := strings.Fields(s)
+	for k := min(2, len(words)-1); k > 0; k-- {
+		tail := strings.Join(words[len(words)-k:], " ")
+		head := strings.Join(words[:len(words)-k], " ")
+		if left := n - runes(tail) - 1; left > runes(words[0]) {
+			// there is more after head: it ends with … in any case
+			return shortWords(head+" "+strings.Repeat("x", n), left) + " " + tail
+		}
 	}
 	return shortWords(s, n)
 }

@@ -2,9 +2,6 @@ package alert
 
 import (
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 )
 
 // shorter is the order in which values of a title are shortened, in
@@ -17,9 +14,14 @@ var shorter = []struct {
 	{rankTrend, "trend", 0},
 	{rankText, "text", 48}, {rankText, "text", 30}, {rankText, "text", 0},
 	{rankSite, "site", 24}, {rankSite, "site", 12},
+	{rankLastAt, "last_at", 0}, {rankLast, "last", 0},
+	{29, "unit", 32},
 	{40, "who", 24}, {41, "who", 12},
-	{60, "unit", 40}, {61, "unit", 28}, {62, "unit", 16},
-	{63, "names", 0}, {64, "channel", 16}, {65, "batch", 16}, {66, "range", 0},
+	{44, "range", 0},
+	{58, "since", 0}, {59, "ended", 0},
+	{60, "unit", 24}, {61, "unit", 16}, {62, "units", 16},
+	{63, "names", 0}, {64, "channel", 16}, {65, "batch", 16},
+	{66, "vials", 0}, {67, "left", 0}, {68, "until", 0},
 }
 
 // The ranks of a title's parts.
@@ -28,17 +30,21 @@ const (
 	rankText    = 12
 	rankSite    = 20
 	rankSmall   = 15 // vials may freeze; someone must look
+	rankLastAt  = 23
 	rankLoss    = 25 // the loss in fewer words
+	rankLast    = 27
 	rankFolded  = 28
 	rankNoLoss  = 30
-	rankMore    = 35
+	rankMore    = 36
 	rankPromise = 45
 	rankNoSite  = 50
+	rankNothing = 52 // nothing to do
+	rankBlocked = 54
 )
 
 // toldBelow are what the body has in lines of its own: where only these are
 // missing in the title, it need not begin with what was left out.
-var toldBelow = []int{rankTrend, rankText, rankSmall, rankSite, rankLoss, rankFolded, rankMore}
+var toldBelow = []int{rankTrend, rankText, rankSmall, rankSite, rankLastAt, rankLast, rankLoss, rankFolded, rankMore, rankBlocked}
 
 // sentence makes a passage of a phrase: as it is, and with ever shorter values.
 func (w *composer) sentence(say func(values) string, v values) *passage {
@@ -51,7 +57,7 @@ func (w *composer) sentence(say func(values) string, v values) *passage {
 		short := ""
 		if s.most > 0 {
 			short = shortWords(old, s.most)
-			if s.name == "unit" || s.name == "batch" || s.name == "channel" {
+			if s.name == "unit" || s.name == "units" || s.name == "batch" || s.name == "channel" {
 				short = shortName(old, s.most)
 			}
 		}
@@ -70,9 +76,10 @@ func (w *composer) title() string {
 	}
 	list = append(list, site)
 	fits := list.fit(" ", titleMost)
-	title := list.join(" ")
+	title := capital(list.join(" "))
 	if !fits {
 		// only a clinic's own words can be so long
+		w.cut = true
 		title = shortWords(title, titleMost)
 		w.untold = append(w.untold, list[0].forms[0])
 	}
@@ -159,7 +166,11 @@ func (w *composer) head() (*Line, string, values) {
 			v["units"] = w.count("count.units", len(units), nil)
 		}
 	case BatchSoon:
-		v["range"] = "" // the time left is what counts: the range stands in the body
+		v["range"] = "" // the time left is what counts; the body tells how the unit stands
+	case BatchLost:
+		if w.firstOf() != nil { // what can still be saved counts
+			v["temp"], v["range"], v["trend"] = "", "", ""
+		}
 	}
 	return l, w.troubleKey(l), v
 }
@@ -181,7 +192,10 @@ func (w *composer) pageTitle() passages {
 	case l.Kind == NoData && w.t.Lapse == "":
 		list = append(list, loose(rankSmall, w.say("must_look", nil)))
 	}
-	list = append(list, w.more(l), w.folded(), w.loss(l))
+	list = append(list, w.more(l), w.folded())
+	if w.t.Purpose != Page || w.t.Lapse != AboutToBeLost || w.firstOf() == nil {
+		list = append(list, w.loss(l))
+	}
 	if w.t.Purpose == Page && w.t.Lapse != "" {
 		list = append(list, w.promised(l))
 	}
@@ -192,10 +206,22 @@ func (w *composer) pageTitle() passages {
 func (w *composer) lapsed(l *Line, key string) func(values) string {
 	prefix := "still.other"
 	switch w.t.Lapse {
-	case Worsened, AboutToBeLost, ShelfEnded:
+	case AboutToBeLost:
+		b := w.firstOf()
+		if b == nil {
+			b = &Batch{}
+		}
+		loss := values{"vials": w.vials(b.Vials), "at": w.clock(b.LostAt), "left": w.left(b.LostAt)}
+		if l != nil && l.Unit != nil && (l.Unit.Temp == "" || l.Kind == BatchSoon || l.Kind == BatchLost) {
+			key = nowKey(l.Unit)
+		}
+		return func(v values) string {
+			return w.say("headline", values{"what": w.say("lapse.about_to_be_lost", loss.with("what", w.calm(key, v)))})
+		}
+	case Worsened, ShelfEnded:
 		prefix = "lapse." + string(w.t.Lapse)
 	default:
-		if l != nil && w.has("still."+string(l.Kind)) && (l.Kind == NoData) == (l.Unit != nil && l.Unit.Temp == "") {
+		if l != nil && l.Kind != Other && w.has("still."+string(l.Kind)) && (l.Kind == NoData) == (l.Unit != nil && l.Unit.Temp == "") {
 			key = "still." + string(l.Kind)
 			return func(v values) string { return w.say("headline", values{"what": w.say(key, v)}) }
 		}
@@ -217,7 +243,12 @@ func (w *composer) promised(l *Line) *passage {
 	case w.t.Lapse == PromisePassed && (l.Kind == TooWarm || l.Kind == TooCold) && l.Unit != nil && l.Unit.Temp != "":
 		key = "promised." + string(l.Kind)
 	}
-	return w.sentence(w.sayer(key), v).or(rankPromise, "")
+	rank := 22 // who had it matters less than what is lost now
+	if w.t.Lapse == PromisePassed {
+		rank = rankPromise
+	}
+	// a name is left out before it is shortened
+	return fixed(w.say(key, v)).or(rank, w.say("promised.nobody", nil)).or(rankPromise+1, "")
 }
 
 // more counts what else the message is about than its headline.
@@ -239,7 +270,7 @@ func (w *composer) more(l *Line) *passage {
 		return fixed("")
 	}
 	// the body names every one of them
-	return loose(rankMore, w.count(key, n, nil))
+	return fixed(w.count(key, n, nil)).or(rankLoss+1, w.count("more.short", n, nil)).or(rankMore, "")
 }
 
 func (w *composer) folded() *passage {
@@ -302,15 +333,20 @@ func (w *composer) takenTitle() passages {
 	return passages{w.sentence(say, v), w.folded()}
 }
 
+// nowKey is the phrase for how a unit stands, without a word on its range.
+func nowKey(u *Unit) string {
+	if u.Temp == "" {
+		return "now.blind"
+	}
+	return "now.temp"
+}
+
 // nowTitle says how it stands.
 func (w *composer) nowTitle() passages {
 	purpose := map[Purpose]string{Progress: "progress", Turning: "turning", Worse: "worse"}[w.t.Purpose]
 	l, key, v := w.head()
 	if l != nil && l.Unit != nil && l.Kind != BatchSoon && l.Kind != BatchLost {
-		key = "now.temp"
-		if l.Unit.Temp == "" {
-			key = "now.blind"
-		}
+		key = nowKey(l.Unit)
 	}
 	list := passages{w.sentence(func(v values) string { return w.say(purpose, values{"what": w.calm(key, v)}) }, v)}
 	if l != nil {
@@ -321,89 +357,3 @@ func (w *composer) nowTitle() passages {
 	}
 	return list
 }
-
-// clearTitle says that it is over, and what is left.
-func (w *composer) clearTitle() passages {
-	list := passages{w.clearSentence()}
-	lost, some := lostOf(w.units())
-	switch {
-	case lost > 0:
-		list = append(list, loose(rankMore, w.count("clear.blocked", lost, nil)))
-	case some:
-		list = append(list, loose(rankMore, w.say("clear.blocked.batch", nil)))
-	}
-	list = append(list, w.folded())
-	key := "clear.day"
-	if w.night() {
-		key = "clear.night"
-	}
-	return append(list, loose(rankNoLoss, w.say(key, nil)))
-}
-
-func (w *composer) clearSentence() *passage {
-	l, key, v := w.head()
-	if l == nil {
-		return fixed(w.say("clear.other.bare", nil))
-	}
-	u := l.Unit
-	switch units := w.units(); {
-	case l.Kind == MainsLost:
-		return w.sentence(w.sayer("clear.power"), v)
-	case len(units) > 1 && len(units) == len(w.t.Lines):
-		v["units"] = w.count("count.units", len(units), nil)
-		v["ended"] = w.clock(w.lastEnded())
-		return w.sentence(w.sayer("clear.units"), v)
-	case (l.Kind == TooWarm || l.Kind == TooCold) && u != nil && u.Temp != "" && u.Beyond == 0:
-		return w.sentence(w.sayer("clear.temp"), v)
-	case l.Kind == NoData && u != nil && u.Temp != "":
-		return w.sentence(w.sayer("clear.data"), v)
-	case l.Kind == Undeliverable:
-		return w.sentence(w.sayer("clear.channel"), v)
-	case u != nil && (l.Kind == TooWarm || l.Kind == TooCold || l.Kind == NoData):
-		return w.sentence(w.sayer("clear.unit"), v)
-	}
-	// since when it held is told below: here it would read as if it did still
-	v["since"], v["span"] = "", ""
-	return w.sentence(func(v values) string { return w.say("clear.other", v.with("what", w.calm(key, v))) }, v)
-}
-
-// lastEnded is when the last of the troubles was over.
-func (w *composer) lastEnded() (t time.Time) {
-	for i := range w.t.Lines {
-		if e := w.t.Lines[i].Ended; e.After(t) {
-			t = e
-		}
-	}
-	return t
-}
-
-// night says whether it is between 18 and 8 at the site.
-func (w *composer) night() bool {
-	h := w.t.Now.In(w.loc).Hour()
-	return h >= 18 || h < 8
-}
-
-// statusTitle counts the units that are not known to be in range.
-func (w *composer) statusTitle() *passage {
-	if len(w.t.Status) == 0 {
-		return fixed(w.say("status.none", nil))
-	}
-	n, bad, names := len(w.t.Status), 0, []string(nil)
-	for i := range w.t.Status {
-		if u := &w.t.Status[i]; !inside(u) {
-			bad++
-			names = append(names, w.name(u))
-		}
-	}
-	if bad == 0 {
-		return fixed(w.count("status.good", n, nil))
-	}
-	v := values{"bad": strconv.Itoa(bad), "names": strings.Join(names, ", ")}
-	if len(names) > 3 {
-		v["names"] = ""
-	}
-	return w.sentence(func(v values) string { return w.count("status.bad", n, v) }, v)
-}
-
-// inside says that a unit is known to be in range.
-func inside(u *Unit) bool { return u.Temp != "" && u.Beyond == 0 }
