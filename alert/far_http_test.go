@@ -1,9 +1,13 @@
 package alert
 
 import (
+	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -104,4 +108,23 @@ func (f *farHTTP) close() {
 	close(f.gone)
 	f.CloseClientConnections()
 	f.Close()
+}
+
+// roundTrip is a far side without a network, for tests of time and of bytes.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// response is an answer with headers as pairs of key and value.
+func response(status int, body string, headers ...string) *http.Response {
+	r := &http.Response{StatusCode: status, Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	return r
+}
+
+// logTo is a log that a test can read.
+func logTo(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

@@ -152,11 +152,9 @@ func (c *ntfy) actions(buttons []Button) ([]ntfyAction, error) {
 func (c *ntfy) publish(ctx context.Context, p ntfyMessageJSON) (string, error) {
 	p.Message = cutBytes(p.Message, ntfyMessage)
 	body, err := ntfyJSON(p)
-	for ; err == nil && len(body) > ntfyBody && p.Message != ""; body, err = ntfyJSON(p) {
-		p.Message = cutBytes(p.Message, max(len(p.Message)-(len(body)-ntfyBody), 0))
-		if p.Message == "…" {
-			p.Message = ""
-		}
+	for err == nil && len(body) > ntfyBody && len(p.Message) > 100 {
+		p.Message = cutBytes(p.Message, len(p.Message)*9/10) // what it is escaped to is not known before
+		body, err = ntfyJSON(p)
 	}
 	if err != nil {
 		return "", fmt.Errorf("write message for ntfy: %w", err)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -73,7 +72,7 @@ func meet(t *testing.T, kind string) *party {
 		}
 		p.secrets = append(p.secrets, strings.TrimSpace(string(secret)))
 	}
-	n, err := Open(s, slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	n, err := Open(s, logTo(p.log))
 	if err != nil {
 		t.Fatal(err)
 	}
