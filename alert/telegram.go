@@ -251,7 +251,7 @@ func (b *telegramBox) pressed(ctx context.Context, u telegramUpdate) (show func(
 		receipt = fmt.Sprintf("%s:%d", chat, q.Message.ID)
 	}
 	reply := ""
-	if buttonData.MatchString(q.Data) { // a phone with bad software may send anything
+	if q.ID != "" && buttonData.MatchString(q.Data) { // a phone with bad software may send anything
 		// Telegram does not say when it was pressed.
 		reply, err = b.post.Hear(ctx, Answer{ID: q.ID, Channel: b.s.ID, From: chat, Data: q.Data, At: time.Now()})
 		if err != nil {
@@ -361,12 +361,14 @@ func (c *telegram) call(ctx context.Context, limit time.Duration, method string,
 
 // cutUTF16 shortens to n UTF-16 units, never within a character.
 func cutUTF16(s string, n int) string {
-	units, last := 0, 0 // last is where the last character that fits begins
+	units, last := 0, 0 // last is how much leaves room for the mark
 	for i, r := range s {
+		if units < n {
+			last = i
+		}
 		if units += max(utf16.RuneLen(r), 1); units > n {
 			return s[:last] + "…"
 		}
-		last = i
 	}
 	return s
 }
