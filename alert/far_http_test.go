@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -139,4 +140,17 @@ func secretFile(t testing.TB, secret string) string {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// decodeLines reads JSON, one value a line.
+func decodeLines[T any](r io.Reader) (all []T, err error) {
+	for d := json.NewDecoder(r); ; {
+		var v T
+		if err := d.Decode(&v); err == io.EOF {
+			return all, nil
+		} else if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
 }

@@ -23,10 +23,12 @@ import (
 // daemon listens to: it needs no address that the phone could reach.
 
 const (
-	ntfyServer  = "https://ntfy.sh"
-	ntfyMessage = 4096            // bytes of a message; a longer one becomes a file to download
-	ntfyBody    = 2 * ntfyMessage // bytes of the JSON; a larger one is refused
-	ntfyTitle   = 250             // characters of ours; ntfy has no limit of its own
+	ntfyServer = "https://ntfy.sh"
+	// ntfyMessage is the bytes of a message: one of 4,096 is a file to download
+	// already, and refused where the server keeps no files (40014).
+	ntfyMessage = 4096 - 1
+	ntfyBody    = 2*4096 - 1 // bytes of the JSON; a larger one is refused (41303)
+	ntfyTitle   = 250        // characters of ours; ntfy has no limit of its own
 	// ntfySince is how far back answers are asked for at first: as long as a
 	// server keeps them by default.
 	ntfySince = "12h"
