@@ -117,7 +117,7 @@ func (n *farNtfy) settings(t *testing.T) Settings {
 
 func (n *farNtfy) hurry(c Notifier) {
 	ch := c.(*ntfy)
-	ch.limit = 500 * time.Millisecond
+	ch.limit = 2 * time.Second
 	ch.retry = backoff{5 * time.Millisecond, 20 * time.Millisecond}
 }
 

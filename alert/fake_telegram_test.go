@@ -68,7 +68,7 @@ func (f *farTelegram) settings(t *testing.T) Settings {
 
 func (f *farTelegram) hurry(n Notifier) {
 	c := n.(*telegram)
-	c.limit, c.poll = 500*time.Millisecond, time.Second
+	c.limit, c.poll = 2*time.Second, time.Second
 	c.retry = backoff{5 * time.Millisecond, 20 * time.Millisecond}
 }
 
@@ -111,7 +111,7 @@ func (f *farTelegram) serve(w http.ResponseWriter, r *http.Request) {
 			case farBusy:
 				f.wrong(w, 429, "Too Many Requests: retry after 7", map[string]any{"retry_after": 7})
 			case farBroken:
-				http.Error(w, "<html><body>502 Bad Gateway: "+r.URL.Path+"</body></html>", 502)
+				http.Error(w, "<html><body>502 Bad Gateway: "+r.URL.Path+"</body></html>", http.StatusBadGateway)
 			case farRefuses:
 				f.wrong(w, 403, "Forbidden: bot was blocked by the user", nil)
 			}
@@ -306,7 +306,7 @@ func (f *farTelegram) press(t *testing.T, to string, button Button, twice bool) 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, m := range slices.Backward(f.messages) {
-		if m.chat != to || !slices.Contains(m.buttons, telegramButton{button.Text, button.Data}) {
+		if m.chat != to || !slices.Contains(m.buttons, telegramButton(button)) {
 			continue
 		}
 		f.queryID++
