@@ -87,6 +87,7 @@ func (e *farNtfyError) Error() string { return e.Text }
 var (
 	farNtfySince     = &farNtfyError{40008, 400, "invalid since parameter", "https://ntfy.sh/docs/subscribe/api/#fetch-cached-messages"}
 	farNtfyNoTopic   = &farNtfyError{40009, 400, "invalid request: topic invalid", ""}
+	farNtfyNoFiles   = &farNtfyError{40014, 400, "invalid request: attachments not allowed", "https://ntfy.sh/docs/config/#attachments"}
 	farNtfyNoJSON    = &farNtfyError{40017, 400, "invalid request: request body must be message JSON", "https://ntfy.sh/docs/publish/#publish-as-json"}
 	farNtfyActions   = &farNtfyError{40018, 400, "invalid request: actions invalid", "https://ntfy.sh/docs/publish/#action-buttons"}
 	farNtfyNoAuth    = &farNtfyError{40101, 401, "unauthorized", "https://ntfy.sh/docs/publish/#authentication"}
@@ -116,7 +117,7 @@ func (n *farNtfy) settings(t *testing.T) Settings {
 
 func (n *farNtfy) hurry(c Notifier) {
 	ch := c.(*ntfy)
-	ch.limit = 500 * time.Millisecond
+	ch.limit = 2 * time.Second
 	ch.retry = backoff{5 * time.Millisecond, 20 * time.Millisecond}
 }
 
@@ -138,7 +139,7 @@ func (n *farNtfy) serve(w http.ResponseWriter, r *http.Request) {
 	topic, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	switch {
 	case r.Method == http.MethodPost && rest == "":
-		body, err := io.ReadAll(io.LimitReader(r.Body, ntfyMessage+1))
+		body, err := io.ReadAll(io.LimitReader(r.Body, 4096))
 		if err != nil {
 			return
 		}
@@ -174,11 +175,11 @@ func (n *farNtfy) may(r *http.Request, topic, what string) *farNtfyError {
 }
 
 func (n *farNtfy) publishJSON(w http.ResponseWriter, r *http.Request) func() {
-	raw, err := io.ReadAll(io.LimitReader(r.Body, 2*ntfyMessage+1))
+	raw, err := io.ReadAll(io.LimitReader(r.Body, 2*4096))
 	if err != nil {
 		return func() {}
 	}
-	if len(raw) > 2*ntfyMessage {
+	if len(raw) >= 2*4096 {
 		return func() { n.error(w, farNtfyTooLarge) }
 	}
 	m := &farNtfyMessage{raw: raw}
@@ -208,9 +209,8 @@ func (n *farNtfy) publish(w http.ResponseWriter, r *http.Request, m *farNtfyMess
 		}
 		m.Actions[i].ID = fmt.Sprintf("action%04d", i)
 	}
-	if len(m.Message) > ntfyMessage || !utf8.ValidString(m.Message) {
-		file := json.RawMessage(fmt.Sprintf(`{"name":"attachment.txt","size":%d,"url":"%s/file/x.txt"}`, len(m.Message), n.URL))
-		m.Attachment, m.Message = &file, "You received a file: attachment.txt"
+	if len(m.Message) >= 4096 || !utf8.ValidString(m.Message) { // a file, and this server keeps none
+		return fail(farNtfyNoFiles)
 	}
 	if m.Message == "" {
 		m.Message = "triggered"

@@ -67,7 +67,7 @@ func (p *farPushover) settings(t *testing.T) Settings {
 
 func (p *farPushover) hurry(n Notifier) {
 	c := n.(*pushover)
-	c.limit, c.every = 500*time.Millisecond, 5*time.Millisecond
+	c.limit, c.every = 2*time.Second, 5*time.Millisecond
 	c.retry = backoff{5 * time.Millisecond, 20 * time.Millisecond}
 }
 
@@ -105,7 +105,7 @@ func (p *farPushover) serve(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Retry-After", "7")
 				p.wrong(w, 429, "requests", "too many requests")
 			case farBroken:
-				http.Error(w, "<html><body>We'll be back soon. Token: "+r.PostForm.Get("token")+"</body></html>", 502)
+				http.Error(w, "<html><body>We'll be back soon. Token: "+r.PostForm.Get("token")+"</body></html>", http.StatusBadGateway)
 			case farRefuses:
 				p.wrong(w, 400, "token", "application token is invalid, see https://pushover.net/api")
 			}

@@ -1,9 +1,16 @@
 package alert
 
 import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -104,4 +111,46 @@ func (f *farHTTP) close() {
 	close(f.gone)
 	f.CloseClientConnections()
 	f.Close()
+}
+
+// roundTrip is a far side without a network, for tests of time and of bytes.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// response is an answer with headers as pairs of key and value.
+func response(status int, body string, headers ...string) *http.Response {
+	r := &http.Response{StatusCode: status, Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	return r
+}
+
+// logTo is a log that a test can read.
+func logTo(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// secretFile is a file with a secret.
+func secretFile(t testing.TB, secret string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// decodeLines reads JSON, one value a line.
+func decodeLines[T any](r io.Reader) (all []T, err error) {
+	for d := json.NewDecoder(r); ; {
+		var v T
+		if err := d.Decode(&v); err == io.EOF {
+			return all, nil
+		} else if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
 }

@@ -23,10 +23,12 @@ import (
 // daemon listens to: it needs no address that the phone could reach.
 
 const (
-	ntfyServer  = "https://ntfy.sh"
-	ntfyMessage = 4096            // bytes of a message; a longer one becomes a file to download
-	ntfyBody    = 2 * ntfyMessage // bytes of the JSON; a larger one is refused
-	ntfyTitle   = 250             // characters of ours; ntfy has no limit of its own
+	ntfyServer = "https://ntfy.sh"
+	// ntfyMessage is the bytes of a message: one of 4,096 is a file to download
+	// already, and refused where the server keeps no files (40014).
+	ntfyMessage = 4096 - 1
+	ntfyBody    = 2*4096 - 1 // bytes of the JSON; a larger one is refused (41303)
+	ntfyTitle   = 250        // characters of ours; ntfy has no limit of its own
 	// ntfySince is how far back answers are asked for at first: as long as a
 	// server keeps them by default.
 	ntfySince = "12h"
@@ -152,11 +154,9 @@ func (c *ntfy) actions(buttons []Button) ([]ntfyAction, error) {
 func (c *ntfy) publish(ctx context.Context, p ntfyMessageJSON) (string, error) {
 	p.Message = cutBytes(p.Message, ntfyMessage)
 	body, err := ntfyJSON(p)
-	for ; err == nil && len(body) > ntfyBody && p.Message != ""; body, err = ntfyJSON(p) {
-		p.Message = cutBytes(p.Message, max(len(p.Message)-(len(body)-ntfyBody), 0))
-		if p.Message == "…" {
-			p.Message = ""
-		}
+	for err == nil && len(body) > ntfyBody && len(p.Message) > 100 {
+		p.Message = cutBytes(p.Message, len(p.Message)*9/10) // what it is escaped to is not known before
+		body, err = ntfyJSON(p)
 	}
 	if err != nil {
 		return "", fmt.Errorf("write message for ntfy: %w", err)

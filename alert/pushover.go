@@ -149,14 +149,26 @@ func (c *pushover) Listen(ctx context.Context, post Post) {
 			}
 		}
 		done = still // what is not open any more need not be remembered
-		for range min(len(open), pushoverAtOnce) {
+		var faults []error
+		asked := 0
+		for ; asked < min(len(open), pushoverAtOnce) && len(faults) < 2; asked++ {
 			next++ // also after a fault: another receipt is the first then
 			s := open[next%len(open)]
 			ended, err := c.receipt(ctx, s, post)
-			if err != nil {
+			if err == nil {
+				done[s.Receipt] = ended
+				continue
+			}
+			faults = append(faults, err)
+			if e, ok := errors.AsType[*TemporaryError](err); ok && e.After > 0 {
 				return err
 			}
-			done[s.Receipt] = ended
+		}
+		if len(faults) > 0 && len(faults) == asked {
+			return faults[0]
+		}
+		if len(faults) > 0 { // one receipt's trouble must not hold up the others
+			c.log.Debug("pushover: some receipts were not answered", "err", faults[0])
 		}
 		fine()
 		pause(ctx, c.every)
