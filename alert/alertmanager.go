@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -91,17 +90,9 @@ func openAlertmanager(s Settings) (Notifier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open channel %s: %w", s.ID, err)
 	}
-	if s.TokenFile != "" {
-		token, err := Secret(s.TokenFile)
-		if err != nil {
-			return nil, fmt.Errorf("open channel %s: %w", s.ID, err)
-		}
-		req := http.Request{Header: in.header}
-		if s.Account != "" {
-			req.SetBasicAuth(s.Account, token)
-		} else {
-			in.header.Set("Authorization", "Bearer "+token)
-		}
+	in.tokenFile, in.account = s.TokenFile, s.Account
+	if err := in.check(); err != nil {
+		return nil, fmt.Errorf("open channel %s: %w", s.ID, err)
 	}
 	return &alertmanager{id: s.ID, site: s.From, in: in, turn: make(chan struct{}, 1), troubles: map[string]*alertmanagerTrouble{}}, nil
 }

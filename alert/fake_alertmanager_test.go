@@ -70,8 +70,8 @@ func (f *farAlertmanager) post(r *http.Request, body []byte) (int, string, strin
 		}
 		if a.EndsAt.IsZero() {
 			a.EndsAt = now.Add(5 * time.Minute)
-			words = a.Annotations["summary"] + "\n" + a.Annotations["description"]
 		}
+		words = a.Annotations["summary"] + "\n" + a.Annotations["description"]
 		if a.EndsAt.Before(a.StartsAt) {
 			return http.StatusBadRequest, `"start time must be before end time"`, ""
 		}

@@ -59,7 +59,7 @@ func (f *farGoAlert) incoming(r *http.Request, body []byte) (int, string, string
 	dedup := form.Get("dedup")
 	if form.Get("action") == "close" {
 		delete(f.open, dedup)
-		return http.StatusNoContent, "", ""
+		return http.StatusNoContent, "", "close " + dedup
 	}
 	if !f.open[dedup] {
 		f.calls = append(f.calls, dedup)

@@ -92,6 +92,7 @@ func (f *farPagerDuty) enqueue(r *http.Request, body []byte) (int, string, strin
 		if open {
 			f.incidents[e.Dedup] = e.Action + "d"
 		}
+		words = e.Action + " " + e.Dedup
 	default:
 		return bad("'event_action' is invalid")
 	}

@@ -1,6 +1,9 @@
 package alert
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // The far sides of services, for the suite over all channels.
 func init() {
@@ -9,3 +12,27 @@ func init() {
 	farSides["alertmanager"] = func(t *testing.T) farSide { return newFarAlertmanager(t) }
 	farSides["webhook"] = func(t *testing.T) farSide { return newFarWebhook(t) }
 }
+
+// tells are the purposes of which a service is sent something: the others are
+// for people.
+func (f *farPagerDuty) tells() []Purpose {
+	return []Purpose{Page, Notice, Worse, Test, Taken, AllClear, Tested}
+}
+func (f *farGoAlert) tells() []Purpose {
+	return []Purpose{Page, Notice, Worse, Test, AllClear, Tested} // it knows no acknowledgement
+}
+func (f *farAlertmanager) tells() []Purpose {
+	return []Purpose{Page, Notice, Worse, Test, Taken, AllClear, Tested}
+}
+
+// hurry shortens time limits and pauses.
+func (f *farPagerDuty) hurry(n Notifier) {
+	p := n.(*pagerDuty)
+	p.apart, p.in.client.Timeout = time.Millisecond, farPatience
+}
+func (f *farGoAlert) hurry(n Notifier)      { n.(*goAlert).in.client.Timeout = farPatience }
+func (f *farAlertmanager) hurry(n Notifier) { n.(*alertmanager).in.client.Timeout = farPatience }
+func (f *farWebhook) hurry(n Notifier)      { n.(*webhook).in.client.Timeout = farPatience }
+
+// farPatience is enough for a slow machine's request to arrive.
+const farPatience = 3 * time.Second

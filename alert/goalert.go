@@ -25,20 +25,19 @@ const (
 // nobody takes back when the promise passes. A second message about an open
 // alert is kept by GoAlert as a duplicate that calls nobody anew.
 type goAlert struct {
-	id, token string
-	in        *intake
+	id, tokenFile string
+	in            *intake
 }
 
 func openGoAlert(s Settings) (Notifier, error) {
-	token, err := Secret(s.TokenFile)
-	if err != nil {
+	if _, err := Secret(s.TokenFile); err != nil {
 		return nil, fmt.Errorf("open channel %s: %w", s.ID, err)
 	}
 	in, err := newIntake("GoAlert", s.Server, "/api/v2/generic/incoming")
 	if err != nil {
 		return nil, fmt.Errorf("open channel %s: %w", s.ID, err)
 	}
-	return &goAlert{id: s.ID, token: token, in: in}, nil
+	return &goAlert{id: s.ID, tokenFile: s.TokenFile, in: in}, nil
 }
 
 func (g *goAlert) Name() string { return g.id }
@@ -47,7 +46,7 @@ func (g *goAlert) Name() string { return g.id }
 func (g *goAlert) Notify(ctx context.Context, m Message) (string, error) {
 	key := dedupKey(m.Key)
 	// The summary is wanted for closing, too.
-	form := url.Values{"token": {g.token}, "summary": {cut(m.Title, goAlertSummary)}, "details": {cut(m.Body, goAlertDetails)}, "dedup": {key}}
+	form := url.Values{"summary": {cut(m.Title, goAlertSummary)}, "details": {cut(m.Body, goAlertDetails)}, "dedup": {key}}
 	switch m.Purpose {
 	case Page, Notice, Worse, Test:
 	case Taken:
@@ -57,6 +56,11 @@ func (g *goAlert) Notify(ctx context.Context, m Message) (string, error) {
 	default:
 		return "", notForServices(g.id, m.Purpose)
 	}
+	token, err := Secret(g.tokenFile)
+	if err != nil {
+		return "", fmt.Errorf("ask GoAlert: %w", err)
+	}
+	form.Set("token", token)
 	r, text, err := g.in.post(ctx, "application/x-www-form-urlencoded", []byte(form.Encode()))
 	if err != nil {
 		return "", err

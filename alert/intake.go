@@ -17,14 +17,16 @@ import (
 // An intake is where a service takes in what it is told: one URL and one
 // request for each message. The URL may hold a secret; no error repeats it.
 type intake struct {
-	who    string // as people call the service, for errors
-	url    string
-	header http.Header
-	client *http.Client
+	who       string // as people call the service, for errors
+	url       string
+	urlFile   string // where url is "": the file that holds it
+	tokenFile string // optional: sent as a bearer token, or with account as its password
+	account   string
+	client    *http.Client
 }
 
 // intakeTimeout bounds one request where its context does not.
-const intakeTimeout = 30 * time.Second
+const intakeTimeout = 20 * time.Second
 
 // newIntake makes the intake at path below server, https://HOST[/PREFIX]; an
 // empty path leaves server as it is written.
@@ -42,11 +44,36 @@ func newIntake(who, server, path string) (*intake, error) {
 	if path != "" {
 		server = strings.TrimRight(server, "/") + path
 	}
-	return newIntakeAt(who, server), nil
+	return &intake{who: who, url: server, client: newIntakeClient()}, nil
 }
 
-func newIntakeAt(who, url string) *intake {
-	return &intake{who: who, url: url, header: http.Header{}, client: newIntakeClient()}
+// check reads the secrets once, so that what is wrong with them is told early.
+// They are read again for each request: they may be changed under way.
+func (i *intake) check() error {
+	if i.urlFile != "" {
+		if _, err := secretURL(i.urlFile); err != nil {
+			return err
+		}
+	}
+	if i.tokenFile != "" {
+		if _, err := Secret(i.tokenFile); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// secretURL reads a URL that is itself a secret: no error repeats it.
+func secretURL(path string) (*url.URL, error) {
+	text, err := Secret(path)
+	if err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return nil, fmt.Errorf("read %s: it should hold one URL, https://HOST/…", path)
+	}
+	return u, nil
 }
 
 func newIntakeClient() *http.Client {
@@ -66,12 +93,28 @@ func newIntakeClient() *http.Client {
 // most are read). That an answer came says that the service decided: a text
 // that breaks off is no error.
 func (i *intake) post(ctx context.Context, contentType string, body []byte) (*http.Response, string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, i.url, bytes.NewReader(body))
+	at := i.url
+	if at == "" {
+		u, err := secretURL(i.urlFile)
+		if err != nil {
+			return nil, "", fmt.Errorf("ask %s: %w", i.who, err)
+		}
+		at = u.String()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at, bytes.NewReader(body))
 	if err != nil {
 		return nil, "", fmt.Errorf("ask %s: its address is no URL", i.who)
 	}
-	for k, v := range i.header {
-		req.Header[k] = v
+	if i.tokenFile != "" {
+		token, err := Secret(i.tokenFile)
+		if err != nil {
+			return nil, "", fmt.Errorf("ask %s: %w", i.who, err)
+		}
+		if i.account != "" {
+			req.SetBasicAuth(i.account, token)
+		} else {
+			req.Header.Set("Authorization", "Bearer "+token)
+		}
 	}
 	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("User-Agent", "coldkeep")

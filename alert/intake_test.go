@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"unicode/utf8"
 )
@@ -156,13 +159,22 @@ func TestDedupKey(t *testing.T) {
 
 // A redirect is no delivery: it would be followed by a GET without a message.
 func TestServicesAreNotRedirected(t *testing.T) {
-	f := newFarWebhook(t)
-	f.accept = nil
-	f.refusal = func() (int, string) { return 302, "elsewhere" }
-	f.fail(farRefuses)
-	_, err := openIntake(t, f).Notify(t.Context(), sample(""))
-	if got := intakeFault(err); got != "final" || !strings.Contains(err.Error(), "302") {
-		t.Errorf("%s: %v", got, err)
+	var gets atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			gets.Add(1)
+			return
+		}
+		http.Redirect(w, r, "/elsewhere", http.StatusFound)
+	}))
+	defer server.Close()
+	n, err := Open(Settings{Kind: "webhook", Server: server.URL + "/hook"}, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = n.Notify(t.Context(), sample(""))
+	if got := intakeFault(err); got != "final" || !strings.Contains(err.Error(), "302") || gets.Load() != 0 {
+		t.Errorf("%s: %v; it followed %d times", got, err, gets.Load())
 	}
 }
 

@@ -17,8 +17,6 @@ const (
 	pagerDutyServer  = "https://events.pagerduty.com"
 	pagerDutyKey     = 32   // characters of a routing key
 	pagerDutySummary = 1024 // characters
-	// It asks for a few minutes after a 429 that says nothing itself.
-	pagerDutyBusy = 2 * time.Minute
 	// Events are taken in at once and worked off later: a new trigger follows
 	// a resolve after this, so that the one cannot overtake the other.
 	pagerDutyApart = 2 * time.Second
@@ -36,7 +34,7 @@ const (
 // incident and opens a new one. This memory is not kept over a restart: after
 // one, PagerDuty stays quiet about what was acknowledged before.
 type pagerDuty struct {
-	id, source, routing string
+	id, source, keyFile string
 	in                  *intake
 	apart               time.Duration
 
@@ -45,12 +43,8 @@ type pagerDuty struct {
 }
 
 func openPagerDuty(s Settings) (Notifier, error) {
-	key, err := Secret(s.TokenFile)
-	if err != nil {
+	if _, err := pagerDutyRouting(s.TokenFile); err != nil {
 		return nil, fmt.Errorf("open channel %s: %w", s.ID, err)
-	}
-	if n := utf8.RuneCountInString(key); n != pagerDutyKey {
-		return nil, fmt.Errorf("open channel %s: the routing key in %s has %d characters, and PagerDuty's have %d", s.ID, s.TokenFile, n, pagerDutyKey)
 	}
 	if s.Server == "" {
 		s.Server = pagerDutyServer
@@ -59,7 +53,18 @@ func openPagerDuty(s Settings) (Notifier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open channel %s: %w", s.ID, err)
 	}
-	return &pagerDuty{id: s.ID, source: siteOrHost(s.From), routing: key, in: in, apart: pagerDutyApart, taken: map[string]bool{}}, nil
+	return &pagerDuty{id: s.ID, source: siteOrHost(s.From), keyFile: s.TokenFile, in: in, apart: pagerDutyApart, taken: map[string]bool{}}, nil
+}
+
+func pagerDutyRouting(file string) (string, error) {
+	key, err := Secret(file)
+	if err != nil {
+		return "", err
+	}
+	if n := utf8.RuneCountInString(key); n != pagerDutyKey {
+		return "", fmt.Errorf("the routing key in %s has %d characters, and PagerDuty's have %d", file, n, pagerDutyKey)
+	}
+	return key, nil
 }
 
 // siteOrHost is whom a service is told by.
@@ -172,7 +177,11 @@ func (p *pagerDuty) setTaken(key string, taken bool) {
 
 // send says whether PagerDuty accepted the event: 202, and nothing else.
 func (p *pagerDuty) send(ctx context.Context, e pagerDutyEvent) error {
-	e.RoutingKey = p.routing
+	routing, err := pagerDutyRouting(p.keyFile)
+	if err != nil {
+		return fmt.Errorf("ask PagerDuty: %w", err)
+	}
+	e.RoutingKey = routing
 	r, text, err := p.in.postJSON(ctx, e)
 	switch {
 	case err != nil:
@@ -182,11 +191,7 @@ func (p *pagerDuty) send(ctx context.Context, e pagerDutyEvent) error {
 	case r.StatusCode < 300:
 		return &UnknownError{Err: statusError(p.in.who, r, "it should have been 202 Accepted")}
 	}
-	err = httpFault(p.in.who, r, pagerDutyFault(text))
-	if t, ok := err.(*TemporaryError); ok && r.StatusCode == http.StatusTooManyRequests && t.After == 0 {
-		t.After = pagerDutyBusy
-	}
-	return err
+	return httpFault(p.in.who, r, pagerDutyFault(text))
 }
 
 // pagerDutyFault puts what it says of a refused event into one line: the list

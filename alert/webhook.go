@@ -3,7 +3,6 @@ package alert
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"time"
 )
 
@@ -44,40 +43,18 @@ func newWebhook(s Settings) (*webhook, error) {
 	if (s.Server == "") == (s.URLFile == "") {
 		return nil, fmt.Errorf("either the server or a file with the URL must be given")
 	}
-	var in *intake
+	in := &intake{who: "the webhook", urlFile: s.URLFile, client: newIntakeClient()}
 	if s.URLFile == "" {
 		var err error
 		if in, err = newIntake("the webhook", s.Server, ""); err != nil {
 			return nil, err
 		}
-	} else {
-		at, err := secretURL(s.URLFile)
-		if err != nil {
-			return nil, err
-		}
-		in = newIntakeAt("the webhook", at.String())
 	}
-	if s.TokenFile != "" {
-		token, err := Secret(s.TokenFile)
-		if err != nil {
-			return nil, err
-		}
-		in.header.Set("Authorization", "Bearer "+token)
-	}
-	return &webhook{s.ID, in}, nil
-}
-
-// secretURL reads a URL that is itself a secret: no error repeats it.
-func secretURL(path string) (*url.URL, error) {
-	text, err := Secret(path)
-	if err != nil {
+	in.tokenFile = s.TokenFile
+	if err := in.check(); err != nil {
 		return nil, err
 	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
-		return nil, fmt.Errorf("read %s: it should hold one URL, https://HOST/…", path)
-	}
-	return u, nil
+	return &webhook{s.ID, in}, nil
 }
 
 func (w *webhook) Name() string { return w.id }
