@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -135,7 +136,7 @@ func TestEveryAnswerIsHeardOnceInItsOrder(t *testing.T) {
 		f.text("+447700900001", "too old", now.Add(-13*time.Hour))
 		var want []string
 		for i := range 120 { // three pages
-			sid := f.text("+447700900001", itoa(i), now.Add(time.Duration(i-130)*time.Second))
+			sid := f.text("+447700900001", strconv.Itoa(i), now.Add(time.Duration(i-130)*time.Second))
 			f.doubled[sid] = i%7 == 0
 			want = append(want, sid)
 		}
@@ -168,6 +169,48 @@ func TestEveryAnswerIsHeardOnceInItsOrder(t *testing.T) {
 		time.Sleep(25 * time.Hour)
 		if err := c.hear(t.Context(), post); err != nil || len(c.heard) != 0 {
 			t.Errorf("it remembers %d answers, error %v", len(c.heard), err)
+		}
+	})
+}
+
+// The list has a day and more; once it is older than what counts, no further
+// page is asked for.
+func TestOldPagesAreNotAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeTwilio()
+		now := time.Now()
+		for i := range 200 {
+			f.text("+447700900001", "old", now.Add(-12*time.Hour-time.Duration(200-i)*time.Second))
+		}
+		post := &inbox{}
+		if err := openSMS(t, f, quiet).hear(t.Context(), post); err != nil {
+			t.Fatal(err)
+		}
+		if len(f.asked) != 1 || len(post.got) != 0 {
+			t.Errorf("it asked %d times and heard %d", len(f.asked), len(post.got))
+		}
+	})
+}
+
+// Twilio may say when to ask again, and then a page that goes out changes
+// nothing of it.
+func TestListenWaitsAsLongAsItIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeTwilio()
+		c := openSMS(t, f, quiet)
+		var at []time.Duration
+		began := time.Now()
+		c.client.Transport = straight{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			at = append(at, time.Since(began))
+			w.Header().Set("Retry-After", "100")
+			twilioErr(w, 429, 20429, "Too Many Requests")
+		})}
+		ctx, cancel := context.WithTimeout(t.Context(), 250*time.Second)
+		defer cancel()
+		time.AfterFunc(50*time.Second, c.listenSoon)
+		c.Listen(ctx, &inbox{open: []Sent{{At: began}}})
+		if want := []time.Duration{0, 100 * time.Second, 200 * time.Second}; !slices.Equal(at, want) {
+			t.Errorf("it asked at %v, not %v", at, want)
 		}
 	})
 }
