@@ -44,7 +44,7 @@ const (
 	subjectMost = 150
 )
 
-var languageTag = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$`)
+var mailLanguage = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$`)
 
 func openEmail(s Settings) (Notifier, error) {
 	e := &email{id: s.ID, security: s.Security, user: s.Account, secret: s.TokenFile, limit: emailMost}
@@ -308,7 +308,7 @@ func (e *email) compose(m Message, to *mail.Address, now time.Time) ([]byte, err
 		header("Importance", "high")
 		header("X-Priority", "1")
 	}
-	if languageTag.MatchString(m.Language) {
+	if mailLanguage.MatchString(m.Language) {
 		header("Content-Language", m.Language)
 	}
 	header("MIME-Version", "1.0")

@@ -164,7 +164,7 @@ func TestMailIsNotSentInTheClear(t *testing.T) {
 	f := newFakeSMTP(t, smtpPlain)
 	defer f.close()
 	e := openMail(t, f, func(s *Settings) { s.Security = "" })
-	if _, err := e.Notify(t.Context(), sample("")); worth(err) != "final" || !strings.Contains(err.Error(), "STARTTLS") {
+	if _, err := e.Notify(t.Context(), sample("")); classOf(err) != "final" || !strings.Contains(err.Error(), "STARTTLS") {
 		t.Errorf("without STARTTLS: %v", err)
 	}
 	if said := f.lines(); len(said) != 1 {
@@ -174,7 +174,7 @@ func TestMailIsNotSentInTheClear(t *testing.T) {
 	defer g.close()
 	e = openMail(t, g, nil)
 	e.tls.RootCAs = f.roots // another's
-	if _, err := e.Notify(t.Context(), sample("")); worth(err) != "final" || len(g.raw()) != 0 {
+	if _, err := e.Notify(t.Context(), sample("")); classOf(err) != "final" || len(g.raw()) != 0 {
 		t.Errorf("with a certificate that nobody knows: %v", err)
 	}
 	for _, line := range g.lines() {
@@ -210,7 +210,7 @@ func TestMailErrorsAreToldByWhatTheyAreWorth(t *testing.T) {
 		f.set(func() { f.reply[c.verb] = c.reply })
 		e := openMail(t, f, nil)
 		_, err := e.Notify(t.Context(), sample(""))
-		if got := worth(err); got != c.want {
+		if got := classOf(err); got != c.want {
 			t.Errorf("%s: %s is worth %q, not %q: %v", c.verb, c.reply, got, c.want, err)
 		}
 		if _, words, _ := strings.Cut(c.reply, " "); c.want == "final" && !strings.Contains(err.Error(), words) {
@@ -224,14 +224,14 @@ func TestMailErrorsAreToldByWhatTheyAreWorth(t *testing.T) {
 	f := newFakeSMTP(t, smtpPlain)
 	defer f.close()
 	f.set(func() { f.most = 300 })
-	if _, err := openMail(t, f, nil).Notify(t.Context(), sample("")); worth(err) != "final" || !strings.Contains(err.Error(), "552") {
+	if _, err := openMail(t, f, nil).Notify(t.Context(), sample("")); classOf(err) != "final" || !strings.Contains(err.Error(), "552") {
 		t.Errorf("a mail that is too long: %v", err)
 	}
 	f.set(func() { f.auth = "CRAM-MD5" })
-	if _, err := openMail(t, f, nil).Notify(t.Context(), sample("")); worth(err) != "final" || !strings.Contains(err.Error(), "CRAM-MD5") {
+	if _, err := openMail(t, f, nil).Notify(t.Context(), sample("")); classOf(err) != "final" || !strings.Contains(err.Error(), "CRAM-MD5") {
 		t.Errorf("a way to log in that is not known: %v", err)
 	}
-	if _, err := openMail(t, f, nil).Notify(t.Context(), sample("+447700900123")); worth(err) != "final" {
+	if _, err := openMail(t, f, nil).Notify(t.Context(), sample("+447700900123")); classOf(err) != "final" {
 		t.Errorf("to a phone number: %v", err)
 	}
 }

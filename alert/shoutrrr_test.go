@@ -41,14 +41,14 @@ func TestShoutrrrErrorsTellNoSecret(t *testing.T) {
 		f.status = status
 		f.mu.Unlock()
 		_, err := c.Notify(t.Context(), sample(""))
-		if got := worth(err); got != want || !strings.Contains(fmt.Sprint(err), http.StatusText(status)) {
+		if got := classOf(err); got != want || !strings.Contains(fmt.Sprint(err), http.StatusText(status)) {
 			t.Errorf("status %d is worth %q, not %q: %v", status, got, want, err)
 		}
 	}
 	f.fail(farDrops)
 	_, err := c.Notify(t.Context(), sample(""))
-	if worth(err) != "unknown" {
-		t.Errorf("a lost connection is worth %q: %v", worth(err), err)
+	if classOf(err) != "unknown" {
+		t.Errorf("a lost connection is worth %q: %v", classOf(err), err)
 	}
 	u, perr := url.Parse(f.server.URL)
 	if perr != nil {
@@ -69,12 +69,12 @@ func TestShoutrrrLeavesFewHanging(t *testing.T) {
 		f.fail(farHangs)
 	}
 	for i := range shoutrrrHung {
-		if _, err := c.Notify(t.Context(), sample("")); worth(err) != "unknown" {
-			t.Fatalf("message %d is worth %q: %v", i, worth(err), err)
+		if _, err := c.Notify(t.Context(), sample("")); classOf(err) != "unknown" {
+			t.Fatalf("message %d is worth %q: %v", i, classOf(err), err)
 		}
 	}
-	if _, err := c.Notify(t.Context(), sample("")); worth(err) != "temporary" || !strings.Contains(err.Error(), "still hang") {
-		t.Errorf("one more is worth %q: %v", worth(err), err)
+	if _, err := c.Notify(t.Context(), sample("")); classOf(err) != "temporary" || !strings.Contains(err.Error(), "still hang") {
+		t.Errorf("one more is worth %q: %v", classOf(err), err)
 	}
 }
 

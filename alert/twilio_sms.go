@@ -319,25 +319,21 @@ func (c *twilioSMS) inbound(ctx context.Context, since time.Time) (found []inbou
 func (c *twilioSMS) answer(m inboundSMS, open []Sent) Answer {
 	at := m.at.Add(-time.Duration(c.ahead.Load())) // by our clock
 	a := Answer{ID: m.sid, Channel: c.id, From: m.from, Text: strings.TrimSpace(m.text), At: at}
-	var newest *Sent
-	for i := range open {
-		s := &open[i]
-		if phone(s.To) != m.from && (s.To != "" || c.to != m.from) {
+	var read []Sent
+	for _, s := range open {
+		if dialled(s.To) != m.from && (s.To != "" || c.to != m.from) {
 			continue
 		}
 		if s.To != "" {
 			a.From = s.To // as the contact has it
 		}
 		// Twilio's times are whole seconds.
-		if s.At.After(at.Add(2*time.Second)) || newest != nil && s.At.Before(newest.At) {
+		if s.At.After(at.Add(2 * time.Second)) {
 			continue
 		}
-		newest = s
+		s.To = m.from
+		read = append(read, s)
 	}
-	if newest != nil {
-		if b, is := chosen(m.text, newest.Buttons); is {
-			a.Data = b.Data
-		}
-	}
+	a.Data = buttonOf(m.text, read, m.from)
 	return a
 }

@@ -55,8 +55,8 @@ func openSMS(t *testing.T, f *fakeTwilio, log *slog.Logger) *twilioSMS {
 	return c
 }
 
-// worth is what an error is worth: "", temporary, unknown or final.
-func worth(err error) string {
+// classOf is what an error is worth: "", temporary, unknown or final.
+func classOf(err error) string {
 	var temporary *TemporaryError
 	var unknown *UnknownError
 	switch {
@@ -88,7 +88,7 @@ func TestSMSRequestIsExact(t *testing.T) {
 		want := url.Values{"To": {"+447700900999"}, "From": {"+15005550006"}, "ValidityPeriod": {"600"}, "Body": {
 			"FRIDGE 1 TOO WARM 9.4 C (2-8), rising. First 12 vials over their limit 03:31, in 19 min. Clinic A\n" +
 				"Out since 02:57.\n1 Shut the door; look at plug and switch.\nTue 03:12 BST.\n" +
-				"Answer 1 = Going, 30 min, 2 = Can't: call next, 3 = Status"}}
+				"Answer 1 Going, 30 min; 2 Can't: call next; 3 Status"}}
 		if !maps.EqualFunc(post.form, want, slices.Equal) {
 			t.Errorf("it sent the form\n%q, not\n%q", post.form, want)
 		}
@@ -130,7 +130,7 @@ func TestSMSIsWatchedUntilItArrives(t *testing.T) {
 				n := openSMS(t, f, quiet)
 				began := time.Now()
 				receipt, err := n.Notify(t.Context(), sample(""))
-				if got := worth(err); got != c.want {
+				if got := classOf(err); got != c.want {
 					t.Fatalf("it is worth %q, not %q: %v", got, c.want, err)
 				}
 				if err != nil && !strings.Contains(err.Error(), c.words) {
@@ -172,24 +172,24 @@ func TestTwilioErrorsAreToldInItsWords(t *testing.T) {
 			{"+1", "no phone number"},
 			{"office@clinic.example", "no phone number"},
 		} {
-			if _, err := c.Notify(t.Context(), sample(bad.to)); worth(err) != "final" || !strings.Contains(err.Error(), bad.want) {
+			if _, err := c.Notify(t.Context(), sample(bad.to)); classOf(err) != "final" || !strings.Contains(err.Error(), bad.want) {
 				t.Errorf("to %q: %v", bad.to, err)
 			}
 		}
 		c.from = "+15005550007"
-		if _, err := c.Notify(t.Context(), sample("")); worth(err) != "final" || !strings.Contains(err.Error(), "error 21606: The 'From'") {
+		if _, err := c.Notify(t.Context(), sample("")); classOf(err) != "final" || !strings.Contains(err.Error(), "error 21606: The 'From'") {
 			t.Errorf("from a number that is not ours: %v", err)
 		}
 		c.account = "AC" + strings.Repeat("0b", 16)
-		if _, err := c.Notify(t.Context(), sample("")); worth(err) != "final" || !strings.Contains(err.Error(), "401 Unauthorized: error 20003") || strings.Contains(err.Error(), f.token) {
+		if _, err := c.Notify(t.Context(), sample("")); classOf(err) != "final" || !strings.Contains(err.Error(), "401 Unauthorized: error 20003") || strings.Contains(err.Error(), f.token) {
 			t.Errorf("with a wrong account: %v", err)
 		}
 	})
 	for code, want := range map[int]string{21611: "temporary", 14107: "temporary", 21211: "final"} {
 		c := openSMS(t, newFakeTwilio(), quiet)
 		c.client.Transport = straight{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { twilioErr(w, 400, code, "no") })}
-		if _, err := c.Notify(t.Context(), sample("")); worth(err) != want {
-			t.Errorf("error %d is worth %q: %v", code, worth(err), err)
+		if _, err := c.Notify(t.Context(), sample("")); classOf(err) != want {
+			t.Errorf("error %d is worth %q: %v", code, classOf(err), err)
 		}
 	}
 }
@@ -203,8 +203,8 @@ func TestTwilioTokenGoesNowhereElse(t *testing.T) {
 		}
 		http.Redirect(w, r, "https://elsewhere.example/", http.StatusTemporaryRedirect)
 	})}
-	if _, err := c.Notify(t.Context(), sample("")); worth(err) != "final" {
-		t.Errorf("a redirect is worth %q: %v", worth(err), err)
+	if _, err := c.Notify(t.Context(), sample("")); classOf(err) != "final" {
+		t.Errorf("a redirect is worth %q: %v", classOf(err), err)
 	}
 }
 
@@ -250,7 +250,7 @@ func TestShortTextFits(t *testing.T) {
 		t.Errorf("a body of 1,024 characters is not whole: %q", text)
 	}
 	m.Language, m.Buttons = "de", []Button{{"Gehe hin, 30 min", "g"}, {"Kann nicht: nächste Person", "n"}}
-	if text := shortText(m); !strings.HasSuffix(text, "\nAntworten: 1 = Gehe hin, 30 min, 2 = Kann nicht: nächste Person") {
+	if text := shortText(m); !strings.HasSuffix(text, "\nAntwort: 1 Gehe hin, 30 min; 2 Kann nicht: nächste Person") {
 		t.Errorf("in German: %q", text)
 	}
 }
@@ -263,7 +263,7 @@ func TestShortTextKeepsWhatCounts(t *testing.T) {
 		letters := rapid.RuneFrom([]rune("abc XYZ 0°–ü€{}Жλ😀\n,.é…"))
 		m.Title = rapid.StringOfN(letters, 0, 100, -1).Draw(t, "title")
 		m.Body = rapid.StringOfN(letters, 0, 1024, -1).Draw(t, "body")
-		text, how := shortText(m), plainly.Replace(answerLine(m))
+		text, how := shortText(m), "\nAnswer 1 Going, 30 min; 2 Can't: call next; 3 Status"
 		size, most := gsmSize(text), gsmMost
 		if size < 0 {
 			size, most = ucsSize(text), ucsMost
@@ -271,29 +271,13 @@ func TestShortTextKeepsWhatCounts(t *testing.T) {
 		if size > most {
 			t.Fatalf("it has %d places: %q", size, text)
 		}
-		if title := plainly.Replace(m.Title); !strings.HasPrefix(text, title) {
+		if title := gsmPlainly.Replace(m.Title); !strings.HasPrefix(text, title) {
 			t.Fatalf("the title is cut: %q", text)
 		}
-		if !strings.HasSuffix(text, "\n"+how) {
+		if !strings.HasSuffix(text, how) {
 			t.Fatalf("how to answer is not told: %q", text)
 		}
 	})
-}
-
-func TestChosenGuessesNothing(t *testing.T) {
-	buttons := sample("").Buttons
-	for text, want := range map[string]string{
-		"1": "g30.n1.abcdef0123", " 2.\n": "no.n1.abcdef0123", "3!": "st.n1.abcdef0123", "1\ufe0f\u20e3": "g30.n1.abcdef0123", "#1": "g30.n1.abcdef0123",
-		"going, 30 MIN": "g30.n1.abcdef0123", "Can’t: call next": "no.n1.abcdef0123", "status": "st.n1.abcdef0123",
-		"": "", "4": "", "0": "", "11": "", "1 hour": "", "2 min": "", "STOP": "", "1 2": "",
-	} {
-		if b, _ := chosen(text, buttons); b.Data != want {
-			t.Errorf("%q means %q, not %q", text, b.Data, want)
-		}
-	}
-	if _, is := chosen("1", nil); is {
-		t.Error("it chose where there is nothing to choose")
-	}
 }
 
 // FuzzTwilioList feeds the listener what no Twilio sends.

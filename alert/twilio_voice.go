@@ -122,7 +122,7 @@ func spokenTwiml(m Message) string {
 		var b strings.Builder
 		// A Builder does not fail, and characters that XML cannot hold are
 		// replaced.
-		_ = xml.EscapeText(&b, []byte(cut(spoken(text, m.Language), n)+" "+how))
+		_ = xml.EscapeText(&b, []byte(cut(aloud(text, m.Language), n)+" "+how))
 		return `<Say language="` + language + `">` + b.String() + `</Say>`
 	}
 	twiml := ""
@@ -158,9 +158,9 @@ var spokenForms = map[string][]struct {
 	},
 }
 
-// spoken is a text as it is said. Lines end with a stop, so that the voice
+// aloud is a text as it is said. Lines end with a stop, so that the voice
 // rests there.
-func spoken(text, language string) string {
+func aloud(text, language string) string {
 	forms := spokenForms["en"]
 	if strings.HasPrefix(language, "de") {
 		forms = spokenForms["de"]

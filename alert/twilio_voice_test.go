@@ -66,7 +66,7 @@ func TestCallsAreWatchedUntilTheyAreTaken(t *testing.T) {
 				f.become = c.become
 				began := time.Now()
 				receipt, err := openVoice(t, f).Notify(t.Context(), sample(""))
-				if got := worth(err); got != c.want {
+				if got := classOf(err); got != c.want {
 					t.Fatalf("it is worth %q, not %q: %v", got, c.want, err)
 				}
 				if err != nil && !strings.Contains(err.Error(), c.become[len(c.become)-1]) {
@@ -124,7 +124,7 @@ func TestCancelEndsACall(t *testing.T) {
 		}
 	}
 	c := openVoice(t, newFakeTwilio())
-	if err := c.Cancel(t.Context(), "CA"+strings.Repeat("0", 32)); worth(err) != "final" {
+	if err := c.Cancel(t.Context(), "CA"+strings.Repeat("0", 32)); classOf(err) != "final" {
 		t.Errorf("a call that is not known: %v", err)
 	}
 	if err := c.Cancel(t.Context(), "../Messages/SM1"); err == nil {
@@ -164,7 +164,7 @@ func TestSpokenForm(t *testing.T) {
 		{"en", "Out for 2 h 5 min.\nEX-0412 first", "Out for 2 hours 5 minutes.\nEX-0412 first."},
 		{"de", "KÜHLSCHRANK 1 ZU WARM 9.4 °C (2–8)\nseit 12 min", "KÜHLSCHRANK 1 ZU WARM 9,4 Grad (2 bis 8).\nseit 12 Minuten."},
 	} {
-		if got := spoken(c.text, c.language); got != c.want {
+		if got := aloud(c.text, c.language); got != c.want {
 			t.Errorf("%q is said %q, not %q", c.text, got, c.want)
 		}
 	}
