@@ -13,6 +13,7 @@ import (
 	"net/smtp"
 	"net/textproto"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +43,8 @@ const (
 	// characters, also where each takes three letters four times over.
 	subjectMost = 150
 )
+
+var mailLanguage = regexp.MustCompile(`^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$`)
 
 func openEmail(s Settings) (Notifier, error) {
 	e := &email{id: s.ID, security: s.Security, user: s.Account, secret: s.TokenFile, limit: emailMost}
@@ -305,8 +308,8 @@ func (e *email) compose(m Message, to *mail.Address, now time.Time) ([]byte, err
 		header("Importance", "high")
 		header("X-Priority", "1")
 	}
-	if m.Language != "" {
-		header("Content-Language", headerLine(m.Language))
+	if mailLanguage.MatchString(m.Language) {
+		header("Content-Language", m.Language)
 	}
 	header("MIME-Version", "1.0")
 	header("Content-Type", "text/plain; charset=utf-8")

@@ -1,7 +1,6 @@
 package alert
 
 import (
-	"crypto/tls"
 	"mime"
 	"net/mail"
 	"regexp"
@@ -150,7 +149,7 @@ func TestMailGoesOverTLS(t *testing.T) {
 	for _, mode := range []smtpMode{smtpStartTLS, smtpTLS} {
 		for _, auth := range []string{"PLAIN LOGIN", "LOGIN", "CRAM-MD5 LOGIN"} {
 			f := newFakeSMTP(t, mode)
-			f.auth = auth
+			f.set(func() { f.auth = auth })
 			e := openMail(t, f, nil)
 			if _, err := e.Notify(t.Context(), sample("")); err != nil || len(f.raw()) != 1 {
 				t.Errorf("mode %d, %s: %d mails, %v", mode, auth, len(f.raw()), err)
@@ -174,7 +173,7 @@ func TestMailIsNotSentInTheClear(t *testing.T) {
 	g := newFakeSMTP(t, smtpStartTLS)
 	defer g.close()
 	e = openMail(t, g, nil)
-	e.tls = &tls.Config{ServerName: "127.0.0.1", RootCAs: f.roots} // another's certificate
+	e.tls.RootCAs = f.roots // another's
 	if _, err := e.Notify(t.Context(), sample("")); classOf(err) != "final" || len(g.raw()) != 0 {
 		t.Errorf("with a certificate that nobody knows: %v", err)
 	}
@@ -208,7 +207,7 @@ func TestMailErrorsAreToldByWhatTheyAreWorth(t *testing.T) {
 		{"QUIT", "421 4.4.2 Timeout", ""},
 	} {
 		f := newFakeSMTP(t, smtpStartTLS)
-		f.reply[c.verb] = c.reply
+		f.set(func() { f.reply[c.verb] = c.reply })
 		e := openMail(t, f, nil)
 		_, err := e.Notify(t.Context(), sample(""))
 		if got := classOf(err); got != c.want {
@@ -224,11 +223,11 @@ func TestMailErrorsAreToldByWhatTheyAreWorth(t *testing.T) {
 	}
 	f := newFakeSMTP(t, smtpPlain)
 	defer f.close()
-	f.most = 300
+	f.set(func() { f.most = 300 })
 	if _, err := openMail(t, f, nil).Notify(t.Context(), sample("")); classOf(err) != "final" || !strings.Contains(err.Error(), "552") {
 		t.Errorf("a mail that is too long: %v", err)
 	}
-	f.auth = "CRAM-MD5"
+	f.set(func() { f.auth = "CRAM-MD5" })
 	if _, err := openMail(t, f, nil).Notify(t.Context(), sample("")); classOf(err) != "final" || !strings.Contains(err.Error(), "CRAM-MD5") {
 		t.Errorf("a way to log in that is not known: %v", err)
 	}

@@ -48,7 +48,7 @@ type fakeSMTP struct {
 	once           sync.Once
 	running        sync.WaitGroup
 
-	mu     sync.Mutex
+	mu     sync.Mutex // over what follows, and over auth and most
 	faults []farFault
 	reply  map[string]string // by verb, "." the end of a message: what is answered instead
 	mails  []string          // as received, dots unstuffed
@@ -118,6 +118,13 @@ func (f *fakeSMTP) close() {
 	f.running.Wait()
 }
 
+// set changes the server between two connections.
+func (f *fakeSMTP) set(do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	do()
+}
+
 func (f *fakeSMTP) hurry(n Notifier) { n.(*email).limit = hurried }
 
 func (f *fakeSMTP) lines() []string {
@@ -165,6 +172,9 @@ func (f *fakeSMTP) serve(conn net.Conn) {
 		case <-done:
 		}
 	})
+	f.mu.Lock()
+	auth, most := f.auth, f.most
+	f.mu.Unlock()
 	secure := false
 	if f.mode == smtpTLS {
 		c := tls.Server(conn, f.tls)
@@ -202,11 +212,11 @@ func (f *fakeSMTP) serve(conn net.Conn) {
 			return
 		case verb == "EHLO":
 			greeted, from, to = true, false, false
-			offers := []string{"mail.clinic.example", "PIPELINING", fmt.Sprintf("SIZE %d", f.most), "8BITMIME", "ENHANCEDSTATUSCODES"}
+			offers := []string{"mail.clinic.example", "PIPELINING", fmt.Sprintf("SIZE %d", most), "8BITMIME", "ENHANCEDSTATUSCODES"}
 			if f.mode == smtpStartTLS && !secure {
 				offers = append(offers, "STARTTLS")
-			} else if f.auth != "" {
-				offers = append(offers, "AUTH "+f.auth)
+			} else if auth != "" {
+				offers = append(offers, "AUTH "+auth)
 			}
 			last := len(offers) - 1
 			say(verb, "250-"+strings.Join(offers[:last], "\r\n250-")+"\r\n250 "+offers[last])
@@ -223,10 +233,10 @@ func (f *fakeSMTP) serve(conn net.Conn) {
 			conn, secure, greeted = c, true, false
 			in = textproto.NewReader(bufio.NewReader(conn))
 		case verb == "AUTH":
-			known = f.logIn(arg, in, func(line string) { say(verb, line) })
+			known = f.logIn(auth, arg, in, func(line string) { say(verb, line) })
 		case verb == "MAIL":
 			switch {
-			case !known && f.auth != "":
+			case !known && auth != "":
 				say(verb, "530 5.7.0 Authentication required")
 			case f.nextIs(farBusy):
 				say(verb, "450 4.7.1 Too many messages, try again later")
@@ -251,7 +261,7 @@ func (f *fakeSMTP) serve(conn net.Conn) {
 			if !say(verb, "354 End data with <CR><LF>.<CR><LF>") {
 				continue
 			}
-			if !f.data(in, say) {
+			if !f.data(in, most, say) {
 				return
 			}
 			from, to = false, false
@@ -273,13 +283,13 @@ func (f *fakeSMTP) nextIs(fault farFault) bool {
 }
 
 // data takes a message; false ends the connection.
-func (f *fakeSMTP) data(in *textproto.Reader, say func(verb, line string) bool) bool {
+func (f *fakeSMTP) data(in *textproto.Reader, most int, say func(verb, line string) bool) bool {
 	lines, err := in.ReadDotLines()
 	if err != nil {
 		return false
 	}
 	text := strings.Join(lines, "\r\n") + "\r\n"
-	if len(text) > f.most {
+	if len(text) > most {
 		return say(".", "552 5.3.4 Message size exceeds fixed limit")
 	}
 	f.mu.Lock()
@@ -301,9 +311,9 @@ func (f *fakeSMTP) data(in *textproto.Reader, say func(verb, line string) bool) 
 	return true
 }
 
-func (f *fakeSMTP) logIn(arg string, in *textproto.Reader, say func(string)) bool {
+func (f *fakeSMTP) logIn(auth, arg string, in *textproto.Reader, say func(string)) bool {
 	way, first, _ := strings.Cut(arg, " ")
-	if f.auth == "" || !strings.Contains(" "+f.auth+" ", " "+strings.ToUpper(way)+" ") {
+	if auth == "" || !strings.Contains(" "+auth+" ", " "+strings.ToUpper(way)+" ") {
 		say("504 5.5.4 Unrecognized authentication type")
 		return false
 	}

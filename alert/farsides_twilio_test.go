@@ -83,7 +83,7 @@ func (f *farTwilio) close() {
 }
 
 var (
-	numbered = regexp.MustCompile(`(\d) = `)
+	numbered = regexp.MustCompile(`\n(Answer|Antwort:) 1 `)
 	degrees  = regexp.MustCompile(`(\d)(?: degrees| C\b)`)
 	span     = regexp.MustCompile(`(\d)(?:-| to )(\d)`)
 )
@@ -121,8 +121,8 @@ func (f *farPhone) isReply(m fakeMessage) bool {
 	return f.pressed[m.to] && !numbered.MatchString(m.body)
 }
 
-// press answers in words of one's own: which of several messages a bare
-// number answers is the channel's to find, and has tests of its own.
+// press answers in words that mean no button: which of several messages one
+// answers is the channel's to find, and has tests of its own.
 func (f *farPhone) press(t *testing.T, to string, button Button, twice bool) {
 	t.Helper()
 	f.pressed[to] = true

@@ -132,6 +132,16 @@ func FuzzSecretAddress(f *testing.F) {
 	})
 }
 
+func TestAPartOfTheURLIsFoundAsItStands(t *testing.T) {
+	a, err := readAddress(secretFile(t, "smtp://user:p%2fabcd1@mail.clinic.example:587/?from=a@b.example"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, shown := range []string{"p%2fabcd1", "p%2Fabcd1", "p/abcd1"} {
+		holdsNone(t, a.scrub("login failed with "+shown), shown)
+	}
+}
+
 func TestAShortPasswordMutesTheLibrary(t *testing.T) {
 	a, err := readAddress(secretFile(t, "smtp://user:abc@mail.clinic.example:587/?from=a@b.example"))
 	if err != nil {

@@ -49,7 +49,7 @@ var (
 
 // openTwilio checks the account of a channel.
 func openTwilio(s Settings) (*twilio, error) {
-	t := &twilio{id: s.ID, server: strings.TrimRight(s.Server, "/"), account: s.Account, secret: s.TokenFile, limit: twilioAnswer, look: twilioLook, from: phone(s.From), to: phone(s.To)}
+	t := &twilio{id: s.ID, server: strings.TrimRight(s.Server, "/"), account: s.Account, secret: s.TokenFile, limit: twilioAnswer, look: twilioLook, from: dialled(s.From), to: dialled(s.To)}
 	if t.server == "" {
 		t.server = twilioServer
 	}
@@ -85,7 +85,7 @@ func (t *twilio) now() time.Time { return time.Now().Add(time.Duration(t.ahead.L
 
 // receiver gives the number that m goes to, as Twilio wants it.
 func (t *twilio) receiver(m Message) (string, error) {
-	to := phone(m.To)
+	to := dialled(m.To)
 	if m.To == "" {
 		to = t.to
 	}
@@ -192,16 +192,6 @@ func (t *twilio) watch(ctx context.Context, path string, most time.Duration, out
 			return
 		}
 	}
-}
-
-// phone strips what people put between the digits of a phone number.
-func phone(s string) string {
-	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune(" \t-./()\u00a0\u2011", r) {
-			return -1
-		}
-		return r
-	}, s)
 }
 
 // loopback says whether a host is this machine.

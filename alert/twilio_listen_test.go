@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -47,15 +48,31 @@ func (p *inbox) set(do func()) {
 	do()
 }
 
-// looks are the times since a beginning at which the list was asked for.
-func looks(f *fakeTwilio, began time.Time) (at *[]time.Duration, h http.Handler) {
-	at = new([]time.Duration)
-	return at, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == "GET" && strings.HasSuffix(r.URL.Path, "/Messages.json") {
-			*at = append(*at, time.Since(began))
-		}
-		f.ServeHTTP(w, r)
-	})
+// A lookout notes when the list of messages was asked for.
+type lookout struct {
+	*fakeTwilio
+	began time.Time
+	mu    sync.Mutex
+	at    []time.Duration
+}
+
+func (l *lookout) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == "GET" && strings.HasSuffix(r.URL.Path, "/Messages.json") {
+		l.mu.Lock()
+		l.at = append(l.at, time.Since(l.began))
+		l.mu.Unlock()
+	}
+	l.fakeTwilio.ServeHTTP(w, r)
+}
+
+// looks gives the times of the looks since it was called last.
+func (l *lookout) looks() []time.Duration {
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := l.at
+	l.at = nil
+	return at
 }
 
 func TestAnswersAreAskedForGently(t *testing.T) {
@@ -63,36 +80,32 @@ func TestAnswersAreAskedForGently(t *testing.T) {
 		f := newFakeTwilio()
 		c := openSMS(t, f, quiet)
 		began := time.Now()
-		at, h := looks(f, began)
-		c.client.Transport = straight{h}
+		look := &lookout{fakeTwilio: f, began: began}
+		c.client.Transport = straight{look}
 		post := &inbox{}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); c.Listen(ctx, post) }()
 		time.Sleep(130 * time.Second)
-		synctest.Wait()
 		const s = time.Second
-		if want := []time.Duration{0, 60 * s, 120 * s}; !slices.Equal(*at, want) {
-			t.Errorf("with nothing open it asked at %v, not %v", *at, want)
+		if at, want := look.looks(), []time.Duration{0, 60 * s, 120 * s}; !slices.Equal(at, want) {
+			t.Errorf("with nothing open it asked at %v, not %v", at, want)
 		}
 		// A page goes out: answers are asked for 10 s later, not a minute.
-		*at = nil
 		if _, err := c.Notify(t.Context(), sample("")); err != nil {
 			t.Fatal(err)
 		}
 		post.set(func() { post.open = []Sent{{To: "+447700900123", At: time.Now()}} })
 		time.Sleep(25 * time.Second)
-		synctest.Wait()
-		if want := []time.Duration{140 * s, 150 * s}; !slices.Equal(*at, want) {
-			t.Errorf("with a page open it asked at %v, not %v", *at, want)
+		if at, want := look.looks(), []time.Duration{140 * s, 150 * s}; !slices.Equal(at, want) {
+			t.Errorf("with a page open it asked at %v, not %v", at, want)
 		}
 		post.set(func() { post.open = nil })
 		time.Sleep(10 * time.Second)
-		*at = nil
+		look.looks()
 		time.Sleep(60 * time.Second)
-		synctest.Wait()
-		if want := []time.Duration{220 * s}; !slices.Equal(*at, want) {
-			t.Errorf("with nothing open any more it asked at %v, not %v", *at, want)
+		if at, want := look.looks(), []time.Duration{220 * s}; !slices.Equal(at, want) {
+			t.Errorf("with nothing open any more it asked at %v, not %v", at, want)
 		}
 		cancel()
 		<-done
@@ -123,7 +136,7 @@ func TestEveryAnswerIsHeardOnceInItsOrder(t *testing.T) {
 		f.text("+447700900001", "too old", now.Add(-13*time.Hour))
 		var want []string
 		for i := range 120 { // three pages
-			sid := f.text("+447700900001", itoa(i), now.Add(time.Duration(i-130)*time.Second))
+			sid := f.text("+447700900001", strconv.Itoa(i), now.Add(time.Duration(i-130)*time.Second))
 			f.doubled[sid] = i%7 == 0
 			want = append(want, sid)
 		}
@@ -156,6 +169,48 @@ func TestEveryAnswerIsHeardOnceInItsOrder(t *testing.T) {
 		time.Sleep(25 * time.Hour)
 		if err := c.hear(t.Context(), post); err != nil || len(c.heard) != 0 {
 			t.Errorf("it remembers %d answers, error %v", len(c.heard), err)
+		}
+	})
+}
+
+// The list has a day and more; once it is older than what counts, no further
+// page is asked for.
+func TestOldPagesAreNotAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeTwilio()
+		now := time.Now()
+		for i := range 200 {
+			f.text("+447700900001", "old", now.Add(-12*time.Hour-time.Duration(200-i)*time.Second))
+		}
+		post := &inbox{}
+		if err := openSMS(t, f, quiet).hear(t.Context(), post); err != nil {
+			t.Fatal(err)
+		}
+		if len(f.asked) != 1 || len(post.got) != 0 {
+			t.Errorf("it asked %d times and heard %d", len(f.asked), len(post.got))
+		}
+	})
+}
+
+// Twilio may say when to ask again, and then a page that goes out changes
+// nothing of it.
+func TestListenWaitsAsLongAsItIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeTwilio()
+		c := openSMS(t, f, quiet)
+		var at []time.Duration
+		began := time.Now()
+		c.client.Transport = straight{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			at = append(at, time.Since(began))
+			w.Header().Set("Retry-After", "100")
+			twilioErr(w, 429, 20429, "Too Many Requests")
+		})}
+		ctx, cancel := context.WithTimeout(t.Context(), 250*time.Second)
+		defer cancel()
+		time.AfterFunc(50*time.Second, c.listenSoon)
+		c.Listen(ctx, &inbox{open: []Sent{{At: began}}})
+		if want := []time.Duration{0, 100 * time.Second, 200 * time.Second}; !slices.Equal(at, want) {
+			t.Errorf("it asked at %v, not %v", at, want)
 		}
 	})
 }
@@ -206,6 +261,38 @@ func TestANumberAnswersTheNewestMessageRead(t *testing.T) {
 	})
 }
 
+// Whoever answers while the network still says nothing of the message is not
+// misunderstood: the answer is heard when the message is known as sent.
+func TestAnAnswerWaitsForItsMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeTwilio()
+		f.become = []string{"sent"} // for ever
+		c := openSMS(t, f, quiet)
+		post := &inbox{}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); c.Listen(ctx, post) }()
+		go func() {
+			time.Sleep(5 * time.Second)
+			f.text("+447700900123", "1", time.Now())
+		}()
+		m, began := sample(""), time.Now()
+		if _, err := c.Notify(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took != 20*time.Second {
+			t.Errorf("it was watched for %v", took)
+		}
+		post.set(func() { post.open = []Sent{{ID: m.ID, To: "+447700900123", Buttons: m.Buttons, At: began}} })
+		time.Sleep(11 * time.Second)
+		cancel()
+		<-done
+		if len(post.got) != 1 || post.got[0].Data != m.Buttons[0].Data {
+			t.Errorf("it heard %+v", post.got)
+		}
+	})
+}
+
 func TestAnAnswerGetsAReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeTwilio()
@@ -238,8 +325,8 @@ func TestListenTellsAFailureOnceAndGoesOn(t *testing.T) {
 		log, b := bytesLog()
 		c := openSMS(t, f, log)
 		began := time.Now()
-		at, h := looks(f, began)
-		c.client.Transport = straight{h}
+		look := &lookout{fakeTwilio: f, began: began}
+		c.client.Transport = straight{look}
 		f.listing = []farFault{farBroken, farDrops, farHangs, farBusy, farGarbled}
 		post := &inbox{open: []Sent{{At: began}}}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -247,11 +334,10 @@ func TestListenTellsAFailureOnceAndGoesOn(t *testing.T) {
 		go func() { defer close(done); c.Listen(ctx, post) }()
 		f.text("+447700900001", "going", began)
 		time.Sleep(90 * time.Second)
-		synctest.Wait()
 		// The one that hangs ends after 20 s.
 		const s = time.Second
-		if want := []time.Duration{0, 10 * s, 20 * s, 50 * s, 60 * s, 70 * s, 80 * s, 90 * s}; !slices.Equal((*at), want) {
-			t.Errorf("it asked at %v, not %v", *at, want)
+		if at, want := look.looks(), []time.Duration{0, 10 * s, 20 * s, 50 * s, 60 * s, 70 * s, 80 * s, 90 * s}; !slices.Equal(at, want) {
+			t.Errorf("it asked at %v, not %v", at, want)
 		}
 		if len(post.got) != 1 {
 			t.Errorf("after that it heard %d answers", len(post.got))

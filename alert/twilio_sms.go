@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -23,6 +24,9 @@ type twilioSMS struct {
 	busy, idle time.Duration // between two looks for answers
 	asked      chan struct{} // a loud message went out: answers may come
 	heard      map[string]time.Time
+
+	mu      sync.Mutex
+	writing map[string]int // numbers that are being written to
 }
 
 const (
@@ -52,7 +56,7 @@ func openTwilioSMS(s Settings, log *slog.Logger) (Notifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &twilioSMS{twilio: t, log: log.With("channel", s.ID), busy: smsBusy, idle: smsIdle, asked: make(chan struct{}, 1), heard: map[string]time.Time{}}, nil
+	return &twilioSMS{twilio: t, log: log.With("channel", s.ID), busy: smsBusy, idle: smsIdle, asked: make(chan struct{}, 1), heard: map[string]time.Time{}, writing: map[string]int{}}, nil
 }
 
 // A twilioMessage is Twilio's Message resource, as far as it is needed.
@@ -78,15 +82,16 @@ func (c *twilioSMS) Notify(ctx context.Context, m Message) (string, error) {
 	if m.Purpose.Loud() {
 		held = smsLoudFor
 	}
+	c.write(to, +1)
+	defer c.write(to, -1)
 	sent, err := c.send(ctx, to, shortText(m), held)
 	if err != nil {
 		return "", err
 	}
 	if m.Purpose.Loud() {
-		select {
-		case c.asked <- struct{}{}:
-		default:
-		}
+		// Once now, and once when it is known to the Post.
+		c.listenSoon()
+		defer c.listenSoon()
 	}
 	if !sent.final() {
 		last := sent
@@ -97,6 +102,28 @@ func (c *twilioSMS) Notify(ctx context.Context, m Message) (string, error) {
 		return "", err
 	}
 	return sent.Sid, nil
+}
+
+// write counts who is being written to.
+func (c *twilioSMS) write(to string, n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.writing[to] += n; c.writing[to] == 0 {
+		delete(c.writing, to)
+	}
+}
+
+func (c *twilioSMS) beingWritten(to string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.writing[to] > 0
+}
+
+func (c *twilioSMS) listenSoon() {
+	select {
+	case c.asked <- struct{}{}:
+	default:
+	}
 }
 
 func (c *twilioSMS) send(ctx context.Context, to, text string, held time.Duration) (twilioMessage, error) {
@@ -212,7 +239,13 @@ func (c *twilioSMS) hear(ctx context.Context, post Post) error {
 		if _, is := c.heard[m.sid]; is {
 			continue
 		}
-		words, herr := post.Hear(ctx, c.answer(m, post.Open(c.id)))
+		a := c.answer(m, post.Open(c.id))
+		if a.Data == "" && c.beingWritten(m.from) {
+			// It may answer the message that is just on its way, which the
+			// Post does not know as sent yet: it is heard at the next look.
+			continue
+		}
+		words, herr := post.Hear(ctx, a)
 		if herr != nil {
 			err = errors.Join(err, fmt.Errorf("hear answer %s: %w", m.sid, herr))
 			continue
@@ -286,25 +319,21 @@ func (c *twilioSMS) inbound(ctx context.Context, since time.Time) (found []inbou
 func (c *twilioSMS) answer(m inboundSMS, open []Sent) Answer {
 	at := m.at.Add(-time.Duration(c.ahead.Load())) // by our clock
 	a := Answer{ID: m.sid, Channel: c.id, From: m.from, Text: strings.TrimSpace(m.text), At: at}
-	var newest *Sent
-	for i := range open {
-		s := &open[i]
-		if phone(s.To) != m.from && (s.To != "" || c.to != m.from) {
+	var read []Sent
+	for _, s := range open {
+		if dialled(s.To) != m.from && (s.To != "" || c.to != m.from) {
 			continue
 		}
 		if s.To != "" {
 			a.From = s.To // as the contact has it
 		}
 		// Twilio's times are whole seconds.
-		if s.At.After(at.Add(2*time.Second)) || newest != nil && s.At.Before(newest.At) {
+		if s.At.After(at.Add(2 * time.Second)) {
 			continue
 		}
-		newest = s
+		s.To = m.from
+		read = append(read, s)
 	}
-	if newest != nil {
-		if b, is := chosen(m.text, newest.Buttons); is {
-			a.Data = b.Data
-		}
-	}
+	a.Data = buttonOf(m.text, read, m.from)
 	return a
 }
