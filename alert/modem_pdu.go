@@ -161,7 +161,7 @@ func addressOctets(to string) ([]byte, error) {
 		if i+1 < len(digits) {
 			high = (digits[i+1] - '0') << 4
 		}
-		out = append(out, high|digits[i]-'0')
+		out = append(out, high|(digits[i]-'0'))
 	}
 	return out, nil
 }
