@@ -193,8 +193,11 @@ func (f *fakeModem) run(master *os.File, done chan struct{}) {
 				if length, ok := strings.CutPrefix(answer, "prompt "); ok {
 					prompt, _ = strconv.Atoi(length)
 					answer = ""
-					if !f.noPrompt {
-						time.Sleep(f.slow)
+					var none bool
+					var slow time.Duration
+					f.with(func() { none, slow = f.noPrompt, f.slow })
+					if !none {
+						time.Sleep(slow)
 						answer = "\r\n> "
 					}
 				}
@@ -513,10 +516,24 @@ func (f *fakeModem) texts() (list []fakeSubmit) {
 	return slices.DeleteFunc(open, func(s fakeSubmit) bool { return s.seq != s.total })
 }
 
+// say says something that nobody asked for.
+func (f *fakeModem) say(s string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.master.WriteString(s)
+}
+
 func (f *fakeModem) commands() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.said)
+}
+
+// given are the PINs that it was given.
+func (f *fakeModem) given() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.pins)
 }
 
 func (f *fakeModem) stored() int {
