@@ -40,6 +40,18 @@ func (p *modemPost) Open(string) []Sent {
 	return slices.Clone(p.open)
 }
 
+func (p *modemPost) opens(s Sent) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open = append(p.open, s)
+}
+
+func (p *modemPost) refuses(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refuse = n
+}
+
 func (p *modemPost) heard() []Answer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
