@@ -42,7 +42,7 @@ func (f *farModem) hurry(n Notifier) {
 }
 
 // hastyModem ends what hangs, and nothing that is only slow.
-var hastyModem = modemTimes{command: 5 * time.Second, quiet: 20 * time.Millisecond, prompt: 5 * time.Second, sent: 2 * time.Second, poll: 100 * time.Millisecond, reopen: 50 * time.Millisecond, parts: time.Minute}
+var hastyModem = modemTimes{command: 5 * time.Second, quiet: 20 * time.Millisecond, prompt: 5 * time.Second, sent: 3 * time.Second, poll: 100 * time.Millisecond, reopen: 50 * time.Millisecond, parts: time.Minute}
 
 var (
 	modemDegrees = regexp.MustCompile(`(\d) C\b`)
