@@ -238,7 +238,7 @@ func (c *modem) wake(ctx context.Context, p *modemPort) error {
 		if err == nil {
 			return c.drain(ctx, p)
 		}
-		if !errors.Is(err, errSilent) || time.Now().After(end) {
+		if !errors.Is(err, errMute) || time.Now().After(end) {
 			return fmt.Errorf("AT: %w", err)
 		}
 		p.dead = false // it may be starting
@@ -250,7 +250,7 @@ func (c *modem) drain(ctx context.Context, p *modemPort) error {
 	end := time.Now().Add(10 * c.times.quiet)
 	for time.Now().Before(end) {
 		err := p.await(ctx, c.times.quiet, func(string) bool { return true })
-		if errors.Is(err, errSilent) {
+		if errors.Is(err, errMute) {
 			p.dead = false
 			return nil
 		}

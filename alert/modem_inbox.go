@@ -17,9 +17,9 @@ const (
 	// hearWait bounds how long an answer may take to be taken: the modem waits
 	// for it.
 	hearWait = 30 * time.Second
-	// replyMost bounds the replies to one number in an hour: a phone that
+	// repliesMost bounds the replies to one number in an hour: a phone that
 	// answers by itself would go on for ever.
-	replyMost = 10
+	repliesMost = 10
 	// openSlack is how far the network's clock and ours may differ when an
 	// answer is held to have been sent before a message.
 	openSlack = 5 * time.Minute
@@ -126,7 +126,7 @@ func (c *modem) reply(ctx context.Context, p *modemPort, to, words string) error
 			delete(c.replies, number)
 		}
 	}
-	if len(c.replies[to]) >= replyMost {
+	if len(c.replies[to]) >= repliesMost {
 		c.log.Warn("a number gets no more replies for an hour: it may be answering by itself", "number", to)
 		return nil
 	}

@@ -72,7 +72,7 @@ func (p *modemPort) write(s string) error {
 
 var (
 	errPortGone = errors.New("the modem is gone")
-	errSilent   = errors.New("the modem does not answer")
+	errMute     = errors.New("the modem does not answer")
 )
 
 // await gives f the lines that come until it says that it has what it needs.
@@ -92,7 +92,7 @@ func (p *modemPort) await(ctx context.Context, wait time.Duration, f func(line s
 			}
 		case <-late.C:
 			p.dead = true
-			return errSilent
+			return errMute
 		case <-ctx.Done():
 			p.dead = true
 			return ctx.Err()

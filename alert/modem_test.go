@@ -438,7 +438,7 @@ func TestRepliesToOneNumberAreBounded(t *testing.T) {
 	f := newFakeModem(t)
 	post := &modemPost{reply: "Answer 1, 2 or 3."}
 	listening(t, openFake(t, f, quiet), post)
-	for i := range replyMost + 3 {
+	for i := range repliesMost + 3 {
 		f.text(annasPhone, "I am driving and will answer later.")
 		soon(t, "it is heard", func() bool { return len(post.heard()) == i+1 && f.stored() == 0 })
 	}
@@ -446,8 +446,8 @@ func TestRepliesToOneNumberAreBounded(t *testing.T) {
 	soon(t, "another number gets a reply", func() bool {
 		return slices.ContainsFunc(f.texts(), func(s fakeSubmit) bool { return s.to == "+447700900456" })
 	})
-	if n := len(f.texts()) - 1; n != replyMost {
-		t.Errorf("it replied %d times, not %d", n, replyMost)
+	if n := len(f.texts()) - 1; n != repliesMost {
+		t.Errorf("it replied %d times, not %d", n, repliesMost)
 	}
 }
 
