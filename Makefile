@@ -11,9 +11,10 @@ test:
 run:
 	go run ./cmd/coldkeep run --config $(CONFIG)
 
-# The slow tests with the real binary and real brokers.
+# The slow tests with the real binary, real brokers and the real Alertmanager.
 system-test:
-	COLDKEEP_SYSTEM=long go test -count=1 -timeout 20m -run 'System' -v ./cmd/coldkeep
+	sh deploy/system-test-deps.sh
+	COLDKEEP_SYSTEM=long go test -count=1 -timeout 20m -run 'System' -v ./cmd/coldkeep ./alert
 
 race:
 	go test -race ./...

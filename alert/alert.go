@@ -76,6 +76,9 @@ type Alarm struct {
 type Situation struct {
 	Units  []Unit
 	Alarms []Alarm
+	// Found are alarms of the daemon itself that hold, of which nothing is
+	// recorded yet: the Desk records that they begin and end.
+	Found []Alarm
 }
 
 // A Unit is a storage unit as a message tells of it.

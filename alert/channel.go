@@ -40,6 +40,10 @@ type Message struct {
 	Language string   // "en", "de"
 	Buttons  []Button // at most three
 	Again    bool     // it may have arrived before: the words say so already
+
+	// For services, which sort by more than words.
+	Units []string  // ids of the units that it is about; empty where it is of none
+	At    time.Time // when what it tells of happened; zero: now
 }
 
 // A Button is an answer that a person can give with one touch. Data, at most
@@ -97,6 +101,8 @@ type Answer struct {
 type Sent struct {
 	ID, To, Receipt string
 	Buttons         []Button
+	Plain           string // the data of "going", with no time promised
+	Quiet           bool   // somebody has it: it need not ring any more
 	At              time.Time
 }
 
@@ -122,7 +128,7 @@ type Settings struct {
 	Kind       string
 	Server     string // https://HOST, HOST:PORT
 	To         string // the address of messages to nobody in particular: an ntfy topic, a mailbox
-	From       string // the sender: a phone number, a mailbox
+	From       string // the sender: a phone number, a mailbox; to services, the site
 	Account    string // Twilio's account, SMTP's user
 	TokenFile  string // a file that holds the token, key or password; see Secret
 	URLFile    string // a file that holds a URL with secrets in it

@@ -19,6 +19,7 @@ type Duty struct {
 	UntrackedStock bool
 	Worsens        int64 // m°C beyond where it was acknowledged that let an acknowledgement lapse; > 0
 	Services       []Service
+	Kinds          map[string]string // of channels, by id: a call of the voice counts otherwise than a text
 	Drill          DrillPlan
 	GapAhead       time.Duration // how far ahead a gap in a rota is told; > 0
 }
@@ -94,12 +95,12 @@ type Rota struct {
 }
 
 // A Shift is a part of the week. Its people take turns, a week each: the first
-// in the week that contains Starts, and hand over at the beginning of the
-// shift.
+// in the week that begins with the day of Starts, so that turns change on that
+// day of the week; they hand over at the beginning of the shift.
 type Shift struct {
 	Hours  Hours
 	People []string  // persons' ids
-	Starts time.Time // a date, 00:00 at the site
+	Starts time.Time // a date: what its own Date says counts
 }
 
 // An Override puts one person on call from one instant to another.

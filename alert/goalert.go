@@ -1,7 +1,68 @@
 package alert
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+	"net/url"
+)
+
+// GoAlert's limits. It cuts what is longer by itself; older versions keep
+// fewer characters of the summary than these.
+const (
+	goAlertSummary = 1024
+	goAlertDetails = 6144
+)
+
+// A goAlert tells GoAlert's generic API: a trouble is one alert there, open
+// until action=close with the same dedup.
+//
+// Settings: Server; TokenFile holds the key of a "Generic API" integration. It
+// goes in the form, not in the query that GoAlert's own examples have: URLs
+// are logged by proxies.
+//
+// The API knows no acknowledgement: whom GoAlert calls must answer GoAlert. To
+// close the alert when somebody has taken the trouble would be a lie that
+// nobody takes back when the promise passes. A second message about an open
+// alert is kept by GoAlert as a duplicate that calls nobody anew.
+type goAlert struct {
+	id, token string
+	in        *intake
+}
 
 func openGoAlert(s Settings) (Notifier, error) {
-	return nil, fmt.Errorf("open channel %s: it is being built", s.ID)
+	token, err := Secret(s.TokenFile)
+	if err != nil {
+		return nil, fmt.Errorf("open channel %s: %w", s.ID, err)
+	}
+	in, err := newIntake("GoAlert", s.Server, "/api/v2/generic/incoming")
+	if err != nil {
+		return nil, fmt.Errorf("open channel %s: %w", s.ID, err)
+	}
+	return &goAlert{id: s.ID, token: token, in: in}, nil
+}
+
+func (g *goAlert) Name() string { return g.id }
+
+// Notify gives the dedup as its receipt. Of Taken it sends nothing.
+func (g *goAlert) Notify(ctx context.Context, m Message) (string, error) {
+	key := dedupKey(m.Key)
+	// The summary is wanted for closing, too.
+	form := url.Values{"token": {g.token}, "summary": {cut(m.Title, goAlertSummary)}, "details": {cut(m.Body, goAlertDetails)}, "dedup": {key}}
+	switch m.Purpose {
+	case Page, Notice, Worse, Test:
+	case Taken:
+		return "", nil
+	case AllClear, Tested:
+		form.Set("action", "close")
+	default:
+		return "", notForServices(g.id, m.Purpose)
+	}
+	r, text, err := g.in.post(ctx, "application/x-www-form-urlencoded", []byte(form.Encode()))
+	if err != nil {
+		return "", err
+	}
+	if err := httpFault(g.in.who, r, text); err != nil {
+		return "", err
+	}
+	return key, nil
 }

@@ -9,7 +9,8 @@ import (
 // A farSide is the far side of a channel, as faithful to its public interface
 // as what is known of it allows: limits, statuses, error bodies, delays.
 type farSide interface {
-	// settings let Open find it, with secrets in files under t.TempDir().
+	// settings let Open find it, with secrets in files under t.TempDir(). To is
+	// an address for which it takes messages; "" where the channel needs none.
 	settings(t *testing.T) Settings
 	// fail lets the coming requests that send a message fail, one fault each.
 	fail(faults ...farFault)
@@ -30,6 +31,14 @@ type answering interface {
 	// shown gives what the person who answered was shown in reply.
 	shown() []string
 }
+
+// A hurrying far side knows the time limits and pauses of its channel, and sets
+// them so short that a test need not wait for them.
+type hurrying interface{ hurry(n Notifier) }
+
+// A confirming far side has people who can only say that they have it: with
+// the message's first button, and they are shown nothing in reply.
+type confirming interface{ onlyConfirms() }
 
 // A farFault is what a far side does to one request.
 type farFault string

@@ -39,6 +39,7 @@ const (
 	Worsened      Lapse = "worsened"
 	AboutToBeLost Lapse = "about_to_be_lost"
 	ShelfEnded    Lapse = "shelf_ended"
+	GivenBack     Lapse = "given_back" // whoever had it cannot go after all
 )
 
 // A Line is one trouble as a message tells of it.

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"os/user"
 	"path/filepath"
 	"strings"
@@ -39,9 +40,12 @@ type batchCommand struct {
 
 // where finds the daemon.
 type where struct {
-	Dir    string `placeholder:"DIR" help:"The daemon's data directory."`
+	Dir    string `placeholder:"DIR" help:"The daemon's data directory; without it and without --config /var/lib/coldkeep, where that is there."`
 	Config string `placeholder:"FILE" help:"The daemon's configuration file."`
 }
+
+// usualDir is where a record is kept unless the config says otherwise.
+const usualDir = "/var/lib/coldkeep"
 
 func (w *where) dir(a *app) (string, error) {
 	switch {
@@ -54,24 +58,32 @@ func (w *where) dir(a *app) (string, error) {
 		}
 		return cfg.Storage.Dir, nil
 	}
+	if _, err := os.Stat(usualDir); err == nil {
+		return usualDir, nil
+	}
 	return "", errors.New("which daemon? give --dir DIR or --config FILE")
 }
 
-// order is what every command that changes something takes.
-type order struct {
+// sender is what every command that changes something takes.
+type sender struct {
 	where
 	By        string `placeholder:"NAME" help:"Who does this; default: the user of this machine."`
 	Reason    string `placeholder:"TEXT" help:"Why."`
-	At        string `placeholder:"TIME" help:"When it happened, if not now: 2026-05-02T10:36:00Z."`
 	CommandID string `name:"id" placeholder:"ID" help:"The command's own id: a repeat with the same one does nothing."`
 	JSON      bool   `name:"json" help:"Print the event as JSON."`
 }
 
-// send gives a command to the running daemon.
-func (o *order) send(a *app, name string, c coldchain.Command) error {
+// order is of what happened to a batch, perhaps earlier.
+type order struct {
+	sender
+	At string `placeholder:"TIME" help:"When it happened, if not now: 2026-05-02T10:36:00Z."`
+}
+
+// give gives a command to the running daemon.
+func (o *sender) give(a *app, name string, c coldchain.Command) (coldchain.Event, error) {
 	dir, err := o.dir(a)
 	if err != nil {
-		return err
+		return coldchain.Event{}, err
 	}
 	c.ID, c.By, c.Reason, c.Via = o.CommandID, o.By, o.Reason, "cli"
 	if c.ID == "" {
@@ -80,29 +92,35 @@ func (o *order) send(a *app, name string, c coldchain.Command) error {
 	if c.By == "" {
 		u, err := user.Current()
 		if err != nil {
-			return fmt.Errorf("who does this? give --by NAME (%w)", err)
+			return coldchain.Event{}, fmt.Errorf("who does this? give --by NAME (%w)", err)
 		}
 		c.By = u.Username
 	}
+	body, err := json.Marshal(c)
+	if err != nil {
+		return coldchain.Event{}, fmt.Errorf("write command: %w", err)
+	}
+	var answer struct {
+		Event coldchain.Event `json:"event"`
+	}
+	err = askDaemon(a.ctx, dir, http.MethodPost, "/api/v1/commands/"+name, body, &answer)
+	return answer.Event, err
+}
+
+// send gives a command about a batch, and prints what became of it.
+func (o *order) send(a *app, name string, c coldchain.Command) error {
 	if o.At != "" {
 		if err := c.At.UnmarshalText([]byte(o.At)); err != nil {
 			return fmt.Errorf("--at %q: write it as 2026-05-02T10:36:00Z", o.At)
 		}
 	}
-	body, err := json.Marshal(c)
+	e, err := o.give(a, name, c)
 	if err != nil {
-		return fmt.Errorf("write command: %w", err)
-	}
-	var answer struct {
-		Event coldchain.Event `json:"event"`
-	}
-	if err := askDaemon(a.ctx, dir, http.MethodPost, "/api/v1/commands/"+name, body, &answer); err != nil {
 		return err
 	}
 	if o.JSON {
-		return json.NewEncoder(a.out).Encode(answer.Event)
+		return json.NewEncoder(a.out).Encode(e)
 	}
-	e := answer.Event
 	what := strings.TrimPrefix(strings.ReplaceAll(string(e.Kind), "_", " "), "batch ")
 	if e.Unit != "" {
 		what += " in " + e.Unit
@@ -243,17 +261,10 @@ func batches(a *app, dir string) ([]batchLine, error) {
 	if !errors.Is(err, errNotRunning) {
 		return answer.Batches, err
 	}
-	st, err := store.OpenReadOnly(a.ctx, dir)
+	s, err := stopped(a, dir)
 	if err != nil {
 		return nil, err
 	}
-	defer st.Close()
-	m := monitor.New(st, monitor.Options{Interval: time.Minute, Log: slog.New(slog.DiscardHandler)})
-	if err := m.Open(a.ctx); err != nil {
-		return nil, err
-	}
-	s := m.Snapshot()
-	fmt.Fprintf(a.errOut, "no daemon runs on %s: this is its record up to %s\n", dir, s.At)
 	reader := coldchain.NewReader(s.Site, s.At, time.UTC)
 	var list []batchLine
 	for i := range s.Batches {
@@ -271,6 +282,22 @@ func batches(a *app, dir string) ([]batchLine, error) {
 		list = append(list, batchLine{*b, b.Verdict.Flagged(), b.Words(reader, unit)})
 	}
 	return list, nil
+}
+
+// stopped reads how things stood in the record of a daemon that does not run.
+func stopped(a *app, dir string) (*coldchain.Snapshot, error) {
+	st, err := store.OpenReadOnly(a.ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	m := monitor.New(st, monitor.Options{Interval: time.Minute, Log: slog.New(slog.DiscardHandler)})
+	if err := m.Open(a.ctx); err != nil {
+		return nil, err
+	}
+	s := m.Snapshot()
+	fmt.Fprintf(a.errOut, "no daemon runs on %s: this is its record up to %s\n", dir, s.At)
+	return s, nil
 }
 
 type batchList struct {

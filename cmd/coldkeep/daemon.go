@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -66,7 +69,13 @@ func (d *daemon) run(ctx context.Context) (err error) {
 		return err
 	}
 	clean.later(st.Close)
+	call, err := d.openCall()
+	if err != nil {
+		return err
+	}
+	var publisher *mqtt.Publisher // made below: it follows the Monitor
 	m := monitor.New(st, monitor.Options{Config: d.cfg.Judging(), Probes: d.cfg.Probes, Buses: d.buses, Interval: d.cfg.Sampling, Site: d.cfg.Place(), Node: d.cfg.Node,
+		Duty: call.duty, Words: call.words, AnswerKey: call.key, Peers: func() ([]monitor.Peer, bool) { return silentPeers(publisher) },
 		Version: thisVersion().Version, Demo: d.demo, Log: d.log})
 	if err := m.Open(ctx); err != nil {
 		return err
@@ -81,25 +90,25 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	defer stopFollowers()
 	source := metrics.Source{Snapshot: m.Snapshot, Interval: d.cfg.Sampling, Version: thisVersion().Version}
 	if d.cfg.MQTT.Broker != "" {
-		p, err := mqtt.New(m, mqtt.Options{Broker: d.cfg.MQTT.Broker, ClientID: d.cfg.MQTT.ClientID, Username: d.cfg.MQTT.Username, PasswordFile: d.cfg.MQTT.PasswordFile, Log: d.log})
-		if err != nil {
+		o := mqtt.Options{Broker: d.cfg.MQTT.Broker, ClientID: d.cfg.MQTT.ClientID, Username: d.cfg.MQTT.Username, PasswordFile: d.cfg.MQTT.PasswordFile, Peers: d.cfg.MQTT.Peers, Log: d.log}
+		if d.cfg.MQTT.Commands {
+			o.Do = m.Do
+		}
+		if publisher, err = mqtt.New(m, o); err != nil {
 			return err
 		}
-		source.Connected, source.Backlog = p.Connected, p.Backlog
-		following.Go(func() { p.Run(followers) })
-	}
-	var channels []alert.Notifier
-	for _, c := range d.cfg.Notify {
-		n, err := alert.Open(alert.Settings{Kind: c.Kind, Server: c.Server, Topic: c.Topic, TokenFile: c.TokenFile}, d.log)
-		if err != nil {
-			return err
+		source.Connected, source.Backlog = publisher.Connected, publisher.Backlog
+		if len(o.Peers) > 0 {
+			source.Peers = publisher.Peers
 		}
-		channels = append(channels, n)
+		following.Go(func() { publisher.Run(followers) })
 	}
-	if len(channels) == 0 {
-		d.log.Warn("no channel is configured: alarms reach nobody; see `notify` in the config")
+	following.Go(func() { alert.NewDispatcher(monitor.Alerts{Monitor: m}, call.channels, d.log).Run(followers) })
+	if f := d.cfg.Heartbeat.URLFile; f != "" {
+		beat := alert.NewHeartbeat(f, m.Good, d.log)
+		source.HeartbeatFailing = beat.Failing
+		following.Go(func() { beat.Run(followers) })
 	}
-	following.Go(func() { alert.NewDispatcher(monitor.Alerts{Monitor: m}, channels, d.log).Run(followers) })
 
 	serving, addr, err := d.serve(m, source)
 	if err != nil {
@@ -133,6 +142,73 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	return errors.Join(err, serving.close(closing))
 }
 
+// A callOut is what it takes to call people.
+type callOut struct {
+	duty     alert.Duty
+	words    alert.Catalogues
+	channels []alert.Notifier
+	key      []byte // signs what messages offer to answer
+}
+
+// openCall opens the channels, without connecting to anything.
+func (d *daemon) openCall() (*callOut, error) {
+	c := &callOut{duty: d.cfg.Duty, words: alert.NewCatalogues()}
+	c.duty.Kinds = map[string]string{}
+	for _, s := range d.cfg.Channels {
+		n, err := alert.Open(s, d.log)
+		if err != nil {
+			return nil, err
+		}
+		c.channels = append(c.channels, n)
+		c.duty.Kinds[n.Name()] = s.Kind
+	}
+	if f := d.cfg.Words; f != "" {
+		own, err := alert.LoadCatalogue(f)
+		if err != nil {
+			return nil, err
+		}
+		c.words.Add(own)
+	}
+	if len(c.channels) == 0 {
+		d.log.Warn("no channel is configured: alarms reach nobody; see `notify` in the config")
+	} else if len(c.duty.People) == 0 {
+		d.log.Warn("nobody is listed to be called: alarms are told and never answered; see `people` in the config")
+	}
+	var err error
+	c.key, err = answerKey(filepath.Join(d.cfg.Storage.Dir, "answer.key"))
+	return c, err
+}
+
+// answerKey reads the key that signs answers, or makes it: what a message
+// offers must still be known after a restart.
+func answerKey(path string) ([]byte, error) {
+	key, err := os.ReadFile(path)
+	if err == nil && len(key) == sha256.Size {
+		return key, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read answer key: %w", err)
+	}
+	key = make([]byte, sha256.Size)
+	rand.Read(key) // never fails
+	if err := os.WriteFile(path, key, 0o600); err != nil {
+		return nil, fmt.Errorf("write answer key: %w", err)
+	}
+	return key, nil
+}
+
+// silentPeers are the site's other daemons that the broker does not tell of;
+// known is false while the broker itself is away.
+func silentPeers(p *mqtt.Publisher) (silent []monitor.Peer, known bool) {
+	if p == nil || !p.Connected() {
+		return nil, false
+	}
+	for _, x := range p.SilentPeers() {
+		silent = append(silent, monitor.Peer{Node: x.Node, Since: x.Since})
+	}
+	return silent, true
+}
+
 // serving is the web server on its listeners.
 type serving struct {
 	close  func(context.Context) error
@@ -150,7 +226,7 @@ func (d *daemon) serve(m *monitor.Monitor, source metrics.Source) (*serving, str
 			return nil, "", fmt.Errorf("read command token %s: it has %d characters; 16 random ones or more are needed", f, len(token))
 		}
 	}
-	w, err := web.New(m, web.Options{Metrics: metrics.Handler(source), Interval: d.cfg.Sampling, Token: token, Log: d.log})
+	w, err := web.New(m, web.Options{Metrics: metrics.Handler(source), Interval: d.cfg.Sampling, Token: token, Open: d.demo, Log: d.log})
 	if err != nil {
 		return nil, "", err
 	}

@@ -15,7 +15,7 @@ var mayImport = map[string][]string{
 	"sensor/chipsim":         {"sensor"},
 	"alert":                  {},
 	"internal/coldchain":     {"sensor"},
-	"internal/config":        {"sensor", "internal/coldchain"},
+	"internal/config":        {"sensor", "internal/coldchain", "alert"},
 	"internal/recording":     {"sensor"},
 	"internal/monitor":       {"sensor", "internal/coldchain", "alert"},
 	"internal/store":         {"sensor", "internal/coldchain"},
@@ -23,7 +23,7 @@ var mayImport = map[string][]string{
 	"internal/metrics":       {"sensor", "internal/coldchain"},
 	"internal/web":           {"sensor", "internal/coldchain"},
 	"deploy":                 {},
-	"internal/config/schema": {},
+	"internal/config/schema": {"alert"},
 	"cmd/coldkeep":           {"*"},
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"coldkeep/internal/config"
 	"coldkeep/sensor/chips"
@@ -32,7 +33,10 @@ func (c *runCommand) Run(a *app) error {
 		return err
 	}
 	log := a.logger()
-	for _, w := range cfg.Warnings {
+	// A fridge is watched also where a channel's secret is missing or open to
+	// all: that channel fails by itself, and is an alarm on the others.
+	problems, absent := cfg.Files()
+	for _, w := range slices.Concat(cfg.Warnings, problems, absent) {
 		log.Warn(w.Error())
 	}
 	if err := chips.InitHost(); err != nil {

@@ -38,7 +38,8 @@ const (
 
 	// What else becomes of alarms and of those who are called (package alert).
 	TroubleOpened       Kind = "trouble_opened"
-	TroubleChanged      Kind = "trouble_changed"
+	TroubleJoined       Kind = "trouble_joined"
+	TroubleLeft         Kind = "trouble_left"
 	TroubleCleared      Kind = "trouble_cleared"
 	CallStarted         Kind = "call_started"
 	CallDeclined        Kind = "call_declined"
@@ -122,29 +123,34 @@ type Event struct {
 // Which fields are set follows from the event's Kind; package alert tells.
 type Call struct {
 	Trouble      string         `json:"trouble,omitempty"`
-	Troubles     []string       `json:"troubles,omitempty"`
-	Alarms       []string       `json:"alarms,omitempty"` // their keys
+	Troubles     []string       `json:"troubles,omitempty"` // of a message, the gravest first
+	Alarm        string         `json:"alarm,omitempty"`    // its key
 	AlarmKind    string         `json:"alarm_kind,omitempty"`
+	Historic     bool           `json:"historic,omitempty"`
+	Wakes        bool           `json:"wakes,omitempty"` // people are called at any hour
+	Day          bool           `json:"day,omitempty"`   // it waits for working hours: those called at night know it
 	Policy       string         `json:"policy,omitempty"`
 	Step         int            `json:"step,omitempty"`
+	Anew         bool           `json:"anew,omitempty"`
 	Person       string         `json:"person,omitempty"`
 	People       []string       `json:"people,omitempty"`
-	Contact      int            `json:"contact,omitempty"`
-	To           string         `json:"to,omitempty"`
+	Contact      int            `json:"contact,omitempty"` // which of the person's, from 0
 	Notification string         `json:"notification,omitempty"`
 	Purpose      string         `json:"purpose,omitempty"`
 	Attempt      int            `json:"attempt,omitempty"`
+	Repeat       bool           `json:"repeat,omitempty"` // it may have arrived before
+	News         int            `json:"news,omitempty"`
 	Body         string         `json:"body,omitempty"`
+	Language     string         `json:"language,omitempty"`
 	Receipt      string         `json:"receipt,omitempty"`
-	Again        bool           `json:"again,omitempty"` // worth another try
+	Retry        bool           `json:"retry,omitempty"` // worth another try
 	AfterS       float64        `json:"after_s,omitempty"`
 	Until        sensor.Instant `json:"until,omitzero"`
-	Temp         *int64         `json:"temperature_mc,omitempty"` // where it was acknowledged, m°C beyond the range
+	BeyondMC     int64          `json:"beyond_mc,omitempty"` // m°C beyond the range when somebody took it
+	Urgent       []string       `json:"urgent,omitempty"`    // batches that were about to be lost then
 	Lapse        string         `json:"lapse,omitempty"`
 	Cause        string         `json:"cause,omitempty"`
 	Action       string         `json:"action,omitempty"`
-	Wakes        string         `json:"wakes,omitempty"`
-	Language     string         `json:"language,omitempty"`
 	TookS        float64        `json:"took_s,omitempty"`
 }
 
@@ -165,4 +171,5 @@ type Step struct {
 	Events     []Event        // carry their Seq
 	Cursors    map[string]uint64
 	Checkpoint []byte // nil: none this time; else the evaluators' state after this step
+	Desk       []byte // the same of the part that calls people
 }

@@ -145,14 +145,23 @@ type Snapshot struct {
 	Version      string
 	Units        []UnitState
 	Batches      []BatchState
-	Alarms       []Alarm   // open ones, oldest first
-	Troubles     []Trouble // open ones, and cleared ones that nobody has closed; oldest first
-	People       []Called  // all who can be called, without At
-	Synchronized bool      // the clock
+	Alarms       []Alarm     // open ones, oldest first
+	Troubles     []Trouble   // open ones, and cleared ones that nobody has closed; oldest first
+	People       []Called    // all who can be called, without At
+	Drill        *DrillState // nil: none was made yet
+	Synchronized bool        // the clock
 	Store        StoreState
 	// Notifications by channel.
 	Notifications map[string]NotificationCount
 	Demo          bool
+}
+
+// DrillState is how the way to the phones was tested last.
+type DrillState struct {
+	At         *sensor.Instant `json:"at"`          // when the newest drill began
+	AnsweredAt *sensor.Instant `json:"answered_at"` // when a drill was answered last; nil: none ever was
+	TookS      float64         `json:"took_s"`      // from the page to that answer
+	Answered   bool            `json:"answered"`    // the newest one was
 }
 
 // Site is where the daemon runs.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"coldkeep/alert"
 	"coldkeep/internal/coldchain"
 	"coldkeep/sensor"
 )
@@ -28,8 +29,14 @@ type Config struct {
 	MQTT     MQTT
 	Web      Web
 	Ask      Ask
-	Notify   []Channel
-	Warnings Errors // nothing is wrong, but a person should look
+	Duty     alert.Duty       // who is told of alarms
+	Channels []alert.Settings // by which ways
+	// Words is a file with the clinic's own words of messages; "" none.
+	Words     string
+	Heartbeat Heartbeat
+	Warnings  Errors // nothing is wrong, but a person should look
+
+	files []named
 }
 
 // Site is where the daemon runs.
@@ -43,7 +50,11 @@ type Site struct {
 type Storage struct{ Dir string }
 
 // MQTT says where to publish; no Broker: nowhere.
-type MQTT struct{ Broker, ClientID, Username, PasswordFile string }
+type MQTT struct {
+	Broker, ClientID, Username, PasswordFile string
+	Commands                                 bool     // people answer alarms over it
+	Peers                                    []string // nodes of the site that this one watches
+}
 
 // Web says where pages and metrics are served.
 type Web struct{ Listen, CommandTokenFile string }
@@ -51,8 +62,9 @@ type Web struct{ Listen, CommandTokenFile string }
 // Ask is the role and phone that people are sent to.
 type Ask struct{ Name, Phone string }
 
-// A Channel is a way to tell people of alarms.
-type Channel struct{ Kind, Server, Topic, TokenFile string }
+// Heartbeat says whom to tell that all is well; no URLFile: nobody. The file
+// holds the URL.
+type Heartbeat struct{ URLFile string }
 
 // Load reads and checks a file. What is wrong with its content comes as Errors.
 func Load(path string) (*Config, error) {

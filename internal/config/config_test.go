@@ -3,10 +3,13 @@ package config
 import (
 	"errors"
 	"os"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"coldkeep/alert"
 	"coldkeep/internal/coldchain"
 )
 
@@ -22,12 +25,14 @@ func FuzzParse(f *testing.F) {
 		}
 		f.Add(string(b))
 	}
+	f.Add(clinic)
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := Parse("f.yaml", []byte(text))
 		var list Errors
 		switch {
 		case err == nil:
 			coldchain.New(c.Judging(), 0).Tick(1000)
+			soundDuty(t, c)
 		case errors.As(err, &list):
 			for _, e := range list {
 				if !place.MatchString(e.Error()) {
@@ -38,6 +43,36 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("an error of another kind: %v", err)
 		}
 	})
+}
+
+// soundDuty holds what alert asks of a parser: who is called is known, and a
+// critical alarm always calls everyone in the end.
+func soundDuty(t *testing.T, c *Config) {
+	d := &c.Duty
+	units := [][]string{nil}
+	for _, u := range c.Units {
+		units = append(units, []string{u.ID})
+	}
+	for h := range 7 * 24 {
+		at := week.Add(time.Duration(h) * time.Hour)
+		for _, u := range units {
+			plan := d.Plan(alert.Critical, u, at)
+			called := map[string]bool{}
+			for _, x := range plan {
+				if x.Person == "" && d.Rota(x.As) == nil || x.Person != "" && d.Person(x.Person) == nil {
+					t.Fatalf("%+v calls what is not known", x)
+				}
+				called[x.Person] = called[x.Person] || x.Last
+			}
+			for _, p := range d.People {
+				if !called[p.ID] {
+					t.Fatalf("%s is not called in the end: %+v", p.ID, plan)
+				}
+			}
+		}
+	}
+	d.Gaps(week)
+	c.Files()
 }
 
 func FuzzParseBatches(f *testing.F) {
@@ -76,5 +111,32 @@ func TestDefaults(t *testing.T) {
 	}
 	if len(c.Warnings) == 0 || !strings.Contains(c.Warnings[0].Error(), "allow") {
 		t.Errorf("warnings %v: sides without an allowance are named", c.Warnings)
+	}
+}
+
+// Commands over MQTT are off unless asked for; a node does not watch itself.
+func TestAnswersAndPeersOverMQTT(t *testing.T) {
+	const plain = "node: pi-1\nprobes: [{id: p, chip: ds18b20, bus: onewire-1, address: 28-00000c8cf9b1, medium: buffered}]\nunits: [{id: u, range: {low: 2, high: 8}, probes: [p]}]\n"
+	for text, want := range map[string]MQTT{
+		"mqtt: {broker: 'tcp://b:1883'}\n":                                      {Broker: "tcp://b:1883", ClientID: "coldkeep-pi-1"},
+		"mqtt: {broker: 'tcp://b:1883', commands: true, peers: [pi-2, Pi-3]}\n": {Broker: "tcp://b:1883", ClientID: "coldkeep-pi-1", Commands: true, Peers: []string{"pi-2", "Pi-3"}},
+	} {
+		c, err := Parse("f.yaml", []byte(plain+text))
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if !reflect.DeepEqual(c.MQTT, want) {
+			t.Errorf("%s: %+v, want %+v", text, c.MQTT, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"mqtt: {broker: 'tcp://b:1883', peers: [PI-1]}\n":       "this node",
+		"mqtt: {broker: 'tcp://b:1883', peers: [pi-2, PI-2]}\n": "twice",
+		"mqtt: {broker: 'tcp://b:1883', peers: ['pi/2']}\n":     "f.yaml:4:",
+		"mqtt: {broker: 'tcp://b:1883', commands: maybe}\n":     "f.yaml:4:",
+	} {
+		if _, err := Parse("f.yaml", []byte(plain+text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
 	}
 }

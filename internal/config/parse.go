@@ -42,6 +42,9 @@ type reader struct {
 	wired  bool
 	probes map[string]*probe // by folded id
 	ids    map[string]value  // kind and folded id
+
+	channels []*channel
+	rotas    []value // the ids of the rotas, in the order of Duty.Rotas
 }
 
 // A probe as the file has it, and the unit that it is in.
@@ -73,7 +76,7 @@ func (p *reader) unique(kind, id string, v value) bool {
 }
 
 func (p *reader) top(v value) {
-	f := v.fields("site", "node", "storage", "sampling", "probes", "units", "profiles", "mqtt", "web", "ask", "notify")
+	f := v.fields("site", "node", "storage", "sampling", "probes", "units", "profiles", "mqtt", "web", "ask", "notify", "people", "rotas", "policies", "wakes", "working_hours", "untracked_stock", "worsens", "drill", "heartbeat", "language", "words")
 	c := p.cfg
 	p.site(f["site"])
 	host, _ := os.Hostname()
@@ -112,7 +115,9 @@ func (p *reader) top(v value) {
 	for _, x := range f["probes"].items() {
 		p.unused(x)
 	}
+	p.late()
 	p.outside(f)
+	p.duty(f)
 }
 
 // nodeID makes an id of a host's name.

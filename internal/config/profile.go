@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -179,7 +180,7 @@ func (p *reader) holders(v value, x coldchain.Profile) {
 	}
 }
 
-// outside reads what tells the world: broker, pages, people.
+// outside reads what tells the world: broker, pages, whom to ask.
 func (p *reader) outside(f map[string]value) {
 	c := p.cfg
 	c.Web.Listen = ":8080"
@@ -192,7 +193,7 @@ func (p *reader) outside(f map[string]value) {
 		}
 	}
 	if m := f["mqtt"]; m.there() {
-		g := m.fields("broker", "client_id", "username", "password_file")
+		g := m.fields("broker", "client_id", "username", "password_file", "commands", "peers")
 		c.MQTT = MQTT{Broker: g["broker"].str(""), ClientID: g["client_id"].str("coldkeep-" + c.Node), Username: g["username"].str(""), PasswordFile: g["password_file"].str("")}
 		scheme, rest, ok := strings.Cut(c.MQTT.Broker, "://")
 		if c.MQTT.Broker == "" {
@@ -200,22 +201,25 @@ func (p *reader) outside(f map[string]value) {
 		} else if !ok || rest == "" || scheme != "tcp" && scheme != "mqtt" {
 			g["broker"].bad("%q is no broker; tcp://HOST:1883 is", c.MQTT.Broker)
 		}
+		if g["commands"].there() {
+			c.MQTT.Commands, _ = g["commands"].boolean()
+		}
+		for _, x := range g["peers"].items() {
+			id := x.id(x)
+			switch {
+			case id == "":
+			case strings.EqualFold(id, c.Node):
+				x.bad("%s is this node; peers are the site's others", id)
+			case slices.ContainsFunc(c.MQTT.Peers, func(o string) bool { return strings.EqualFold(o, id) }):
+				x.bad("%s stands here twice", id)
+			default:
+				c.MQTT.Peers = append(c.MQTT.Peers, id)
+			}
+		}
 	}
 	if a := f["ask"]; a.there() {
 		g := a.fields("name", "phone")
 		c.Ask = Ask{g["name"].str(""), g["phone"].str("")}
-	}
-	for _, n := range f["notify"].items() {
-		g := n.fields("channel", "server", "topic", "token_file")
-		if !g["channel"].there() {
-			n.bad("the channel is missing: log or ntfy")
-			continue
-		}
-		ch := Channel{Kind: g["channel"].oneOf("", "log", "ntfy"), Server: g["server"].str("https://ntfy.sh"), Topic: g["topic"].str(""), TokenFile: g["token_file"].str("")}
-		if ch.Kind == "ntfy" && ch.Topic == "" {
-			n.bad("ntfy needs a topic; whoever knows it can read along, so make it unguessable")
-		}
-		c.Notify = append(c.Notify, ch)
 	}
 }
 

@@ -133,6 +133,9 @@ func (v value) fields(known ...string) map[string]value {
 		key := value{v.src, p.Key, v.path}
 		name := strings.Trim(p.Key.String(), `"'`)
 		switch {
+		case !slices.Contains(known, name) && inlineCure(name, known) != "":
+			key.bad("%q has no place here: a secret lies in a file of its own, which only the daemon can read: `%s: PATH`", name, inlineCure(name, known))
+			continue
 		case !slices.Contains(known, name):
 			key.bad("unknown key %q; known here are %s", name, strings.Join(known, ", "))
 			continue

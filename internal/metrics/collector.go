@@ -25,6 +25,11 @@ type Source struct {
 	// Connected and Backlog are of MQTT; nil where none is configured.
 	Connected func() bool
 	Backlog   func() uint64
+	// Peers says of the site's other daemons whether they are online, and nil
+	// while that cannot be known.
+	Peers func() map[string]bool
+	// HeartbeatFailing is nil where no heartbeat is configured.
+	HeartbeatFailing func() bool
 }
 
 // Handler serves /metrics, with the Go runtime's and the process' own.
@@ -65,6 +70,13 @@ var (
 	allowance = desc("batch_allowance_remaining_ratio", "What is left of a rule's allowance, 0 to 1.", "unit", "batch", "rule")
 
 	alarms   = desc("alarms", "Open alarms.", "severity", "state")
+	troubles = desc("troubles", "What people are called for, by how it stands; without drills.", "severity", "state")
+	oldest   = desc("oldest_unacknowledged_alarm_timestamp_seconds", "When the oldest alarm was raised that nobody has taken; there only while there is one.", "severity")
+	drilled  = desc("drill_last_timestamp_seconds", "When the newest drill began.")
+	answered = desc("drill_last_answered_timestamp_seconds", "When a drill was answered last.")
+	took     = desc("drill_last_answer_seconds", "From the page to the last answer to a drill.")
+	beat     = desc("heartbeat_failing", "1 while whoever watches this daemon from outside does not hear its heartbeat.")
+	peerUp   = desc("peer_up", "1 while another daemon of the site is heard; there only while that can be known.", "peer")
 	sent     = desc("notifications_total", "Notifications that a channel took, since the daemon started.", "channel")
 	unsent   = desc("notification_failures_total", "Notifications that a channel did not take, since the daemon started.", "channel")
 	mqttUp   = desc("mqtt_connected", "1 while the MQTT broker is connected.")
@@ -77,7 +89,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{buildInfo, probeTemp, probeUp, probeLast, probeReads, probeFails, probeDue, unitLow, unitHigh, unitOut, unitOutS, unitDark,
-		batches, flagged, allowance, alarms, sent, unsent, mqttUp, mqttLate, clock, faults} {
+		batches, flagged, allowance, alarms, troubles, oldest, drilled, answered, took, beat, peerUp, sent, unsent, mqttUp, mqttLate, clock, faults} {
 		ch <- d
 	}
 }
@@ -123,13 +135,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	c.batches(s, set)
-	open := map[coldchain.Severity]int{}
-	for _, a := range s.Alarms {
-		open[a.Severity]++
-	}
-	for _, v := range []coldchain.Severity{coldchain.Critical, coldchain.Warning} {
-		set(alarms, float64(open[v]), string(v), "raised")
-	}
+	people(s, set)
 	for channel, n := range s.Notifications {
 		count(sent, float64(n.Sent), channel)
 		count(unsent, float64(n.Failed), channel)
@@ -137,6 +143,14 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	if c.s.Connected != nil {
 		set(mqttUp, truth(c.s.Connected()))
 		set(mqttLate, float64(c.s.Backlog()))
+	}
+	if c.s.Peers != nil {
+		for peer, online := range c.s.Peers() {
+			set(peerUp, truth(online), peer)
+		}
+	}
+	if c.s.HeartbeatFailing != nil {
+		set(beat, truth(c.s.HeartbeatFailing()))
 	}
 	set(clock, truth(s.Synchronized))
 	count(faults, float64(s.Store.WriteFailures))

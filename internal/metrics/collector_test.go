@@ -70,9 +70,59 @@ func TestADeadProbeDisappears(t *testing.T) {
 	}
 }
 
+// What people are called for, and what became of it.
+func TestWhatPeopleDoIsTold(t *testing.T) {
+	s := snapshot(1, 1)
+	at, later := sensor.Instant(1_780_000_000_000), sensor.Instant(1_780_000_060_500)
+	s.Alarms = []coldchain.Alarm{
+		{Severity: coldchain.Critical, Raised: later, State: "raised", Trouble: "a"}, {Severity: coldchain.Critical, Raised: at},
+		{Severity: coldchain.Critical, Raised: 1, State: "acknowledged", Trouble: "b"}, {Severity: coldchain.Warning, Raised: 1, State: "shelved", Trouble: "c"},
+		{Severity: coldchain.Warning, Raised: 1, State: "raised", Trouble: "drill"}}
+	s.Troubles = []coldchain.Trouble{{Key: "a", Severity: coldchain.Critical, State: "raised"}, {Key: "b", Severity: coldchain.Critical, State: "acknowledged"},
+		{Key: "c", Severity: coldchain.Warning, State: "shelved"}, {Key: "e", Severity: coldchain.Warning, State: "cleared"}, {Key: "drill", Severity: coldchain.Warning, State: "raised", Drill: true}}
+	s.Drill = &coldchain.DrillState{At: &later, AnsweredAt: &at, TookS: 61.5}
+	src := Source{Snapshot: func() *coldchain.Snapshot { return s }, Interval: time.Minute, HeartbeatFailing: func() bool { return true },
+		Peers: func() map[string]bool { return map[string]bool{"pi-2": true, "pi-3": false} }}
+	read := func() string {
+		w := httptest.NewRecorder()
+		Handler(src).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		return w.Body.String()
+	}
+	got := read()
+	for _, want := range []string{
+		`coldkeep_alarms{severity="critical",state="raised"} 2`, `coldkeep_alarms{severity="critical",state="acknowledged"} 1`, `coldkeep_alarms{severity="critical",state="shelved"} 0`,
+		`coldkeep_alarms{severity="warning",state="raised"} 0`, `coldkeep_alarms{severity="warning",state="shelved"} 1`,
+		`coldkeep_troubles{severity="critical",state="raised"} 1`, `coldkeep_troubles{severity="warning",state="cleared"} 1`, `coldkeep_troubles{severity="warning",state="raised"} 0`,
+		`coldkeep_oldest_unacknowledged_alarm_timestamp_seconds{severity="critical"} 1.78e+09`,
+		`coldkeep_drill_last_timestamp_seconds 1.7800000605e+09`, `coldkeep_drill_last_answered_timestamp_seconds 1.78e+09`, `coldkeep_drill_last_answer_seconds 61.5`,
+		`coldkeep_heartbeat_failing 1`, `coldkeep_peer_up{peer="pi-2"} 1`, `coldkeep_peer_up{peer="pi-3"} 0`,
+	} {
+		if !strings.Contains(got, want+"\n") {
+			t.Errorf("lacks %s", want)
+		}
+	}
+	if strings.Contains(got, `timestamp_seconds{severity="warning"}`) {
+		t.Error("a warning that nobody waits with is told as waiting")
+	}
+	s.Alarms, s.Troubles, s.Drill = nil, nil, nil
+	src.HeartbeatFailing, src.Peers = nil, func() map[string]bool { return nil }
+	got = read()
+	for _, gone := range []string{"oldest_unacknowledged", "coldkeep_drill", "heartbeat", "peer_up"} {
+		if strings.Contains(got, gone) {
+			t.Errorf("%s is told where nothing is known", gone)
+		}
+	}
+	if !strings.Contains(got, `coldkeep_alarms{severity="critical",state="raised"} 0`) {
+		t.Error("no alarm is not told as 0")
+	}
+}
+
 func TestTheNamesAreAsPrometheusWantsThem(t *testing.T) {
 	s := snapshot(1, 1)
-	problems, err := testutil.CollectAndLint(NewCollector(Source{Snapshot: func() *coldchain.Snapshot { return s }, Interval: time.Minute}))
+	at := s.At
+	s.Drill = &coldchain.DrillState{At: &at, AnsweredAt: &at, TookS: 60, Answered: true}
+	problems, err := testutil.CollectAndLint(NewCollector(Source{Snapshot: func() *coldchain.Snapshot { return s }, Interval: time.Minute,
+		HeartbeatFailing: func() bool { return false }, Peers: func() map[string]bool { return map[string]bool{"b": true} }}))
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v %v", problems, err)
 	}

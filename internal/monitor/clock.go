@@ -20,6 +20,9 @@ type clock struct {
 	said   time.Time      // wall and monotonic at the last look
 	judged sensor.Instant // at the start
 	ahead  bool           // the record's time is ahead of the system's
+
+	before     sensor.Instant // at the last call of jump
+	beforeMono time.Time
 }
 
 // stepLeast is by how much the system's clock must disagree with the
@@ -58,6 +61,21 @@ func (c *clock) step(since *time.Time) time.Duration {
 		return 0
 	}
 	return d
+}
+
+// jump tells by how much the record's own time went on at once since the last
+// call, where it did: the system's clock was set forward.
+func (c *clock) jump() time.Duration {
+	t, mono := c.now(), time.Now()
+	var d time.Duration
+	if !c.beforeMono.IsZero() {
+		d = t.Sub(c.before) - mono.Sub(c.beforeMono)
+	}
+	c.before, c.beforeMono = t, mono
+	if d <= stepLeast {
+		return 0
+	}
+	return d.Truncate(time.Millisecond)
 }
 
 // nextSlot is the next multiple of the interval.

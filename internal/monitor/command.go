@@ -12,11 +12,10 @@ import (
 	"coldkeep/sensor"
 )
 
-// A request enters the loop's queue: a command, or an event of a follower.
+// A request enters the loop's queue: something that changes the record.
 type request struct {
-	command *coldchain.Command
-	event   *coldchain.Event
-	answer  chan reply // has room for one
+	do     func(ctx context.Context) (coldchain.Event, error)
+	answer chan reply // has room for one
 }
 
 type reply struct {
@@ -28,14 +27,7 @@ type reply struct {
 // *coldchain.Refusal says why it cannot be done and what would be right. A
 // command whose id was seen before gets its first answer and does nothing.
 func (m *Monitor) Do(ctx context.Context, c coldchain.Command) (coldchain.Event, error) {
-	return m.ask(ctx, request{command: &c})
-}
-
-// Append hands in an event that a follower caused: notification_sent or
-// notification_failed.
-func (m *Monitor) Append(ctx context.Context, e coldchain.Event) error {
-	_, err := m.ask(ctx, request{event: &e})
-	return err
+	return m.ask(ctx, request{do: func(ctx context.Context) (coldchain.Event, error) { return m.order(ctx, c) }})
 }
 
 func (m *Monitor) ask(ctx context.Context, r request) (coldchain.Event, error) {
@@ -60,39 +52,8 @@ func (m *Monitor) ask(ctx context.Context, r request) (coldchain.Event, error) {
 
 func (m *Monitor) serve(ctx context.Context, r request) {
 	var a reply
-	if r.command != nil {
-		a.event, a.err = m.order(ctx, *r.command)
-	} else {
-		a.event, a.err = m.append(ctx, *r.event)
-	}
+	a.event, a.err = r.do(ctx)
 	r.answer <- a
-}
-
-func (m *Monitor) append(ctx context.Context, e coldchain.Event) (coldchain.Event, error) {
-	switch e.Kind {
-	case coldchain.NotificationSent, coldchain.NotificationFailed:
-	default:
-		return e, &coldchain.Refusal{Code: "bad_request", Message: fmt.Sprintf("a follower may not write %s", e.Kind)}
-	}
-	t := m.instant()
-	if e.Time == 0 {
-		e.Time = t
-	}
-	n := m.counts[e.Channel]
-	if e.Kind == coldchain.NotificationSent {
-		n.Sent++
-	} else {
-		n.Failed++
-	}
-	m.counts[e.Channel] = n
-	s := coldchain.Step{At: t}
-	if m.e != nil {
-		m.e.Tick(t)
-		m.collect(&s)
-	}
-	m.add(&s, e)
-	e = s.Events[len(s.Events)-1]
-	return e, m.commit(ctx, s)
 }
 
 func refusal(code, format string, args ...any) error {
@@ -105,6 +66,18 @@ func (m *Monitor) order(ctx context.Context, c coldchain.Command) (coldchain.Eve
 	}
 	if c.ID == "" {
 		return coldchain.Event{}, refusal("bad_request", "a command needs an id that its sender made, so that a repeat does nothing")
+	}
+	if slices.Contains(deskOrders, c.Name) {
+		if known, err := m.knows(ctx, c.ID); err != nil || !known {
+			if err != nil {
+				return coldchain.Event{}, err
+			}
+			e, err := m.orderDesk(ctx, c)
+			if m.storage != nil && e.Kind != "" {
+				err = nil // whoever goes has it, also while the disk fails
+			}
+			return e, err
+		}
 	}
 	if m.storage != nil {
 		return coldchain.Event{}, refusal("unavailable", "the record cannot be written to disk: nothing can be decided before it can")

@@ -22,6 +22,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"coldkeep/alert"
 	"coldkeep/internal/coldchain"
 	"coldkeep/sensor"
 )
@@ -39,6 +40,7 @@ type Store interface {
 	EachReading(ctx context.Context, from, to sensor.Instant, f func(r sensor.Reading, synchronized bool) error) error
 	Checkpoint(ctx context.Context, before sensor.Instant) (at sensor.Instant, seq uint64, data []byte, err error)
 	Cursors(ctx context.Context) (map[string]uint64, error)
+	Desk(ctx context.Context) (seq uint64, data []byte, err error)
 }
 
 // Options say what is monitored.
@@ -52,6 +54,14 @@ type Options struct {
 	Version  string
 	Demo     bool
 	Log      *slog.Logger
+	// Duty says who is called for what, Words how they are told (nil: as
+	// shipped), and AnswerKey signs the answers that messages offer.
+	Duty      alert.Duty
+	Words     alert.Catalogues
+	AnswerKey []byte
+	// Peers are the site's other daemons that are not heard; known is false
+	// while that cannot be told. nil: none is watched.
+	Peers func() (silent []Peer, known bool)
 	// Wall is the system's clock; nil means time.Now.
 	Wall func() time.Time
 	// Synchronized says whether that clock is disciplined; nil asks the kernel.
@@ -100,6 +110,14 @@ type Monitor struct {
 	storage  *coldchain.Alarm // open: the disk fails
 	failures uint64
 	looked   time.Time // monotonic: of the last look for clock steps
+
+	desk          *alert.Desk
+	deskMoved     bool           // since it was kept
+	deskKept      sensor.Instant // when
+	feeding       bool           // history: nobody is called for it
+	undisciplined time.Time      // the clock, since then; monotonic
+	silent        []Peer         // as last known
+	flights       atomic.Pointer[flights]
 
 	mu      sync.Mutex // of what followers share with the loop
 	changed chan struct{}
@@ -161,8 +179,11 @@ func (m *Monitor) Open(ctx context.Context) error {
 			return fmt.Errorf("open monitor: %w", err)
 		}
 	}
+	if err := m.openDesk(ctx); err != nil {
+		return fmt.Errorf("open monitor: %w", err)
+	}
 	m.turn()
-	m.publish()
+	m.publish(m.look())
 	return nil
 }
 
@@ -216,11 +237,13 @@ func (m *Monitor) Run(ctx context.Context) error {
 			slot = m.clock.firstSlot(m.o.Interval)
 		}
 		timer := time.NewTimer(m.clock.until(slot))
+		calls := time.NewTimer(m.deskWait())
 		for waiting := true; waiting; {
 			m.turn()
 			select {
 			case <-ctx.Done():
 				timer.Stop()
+				calls.Stop()
 				return m.stop(context.WithoutCancel(ctx))
 			case r := <-m.requests:
 				if m.clock.now() >= slot { // what comes at the slot goes first
@@ -229,12 +252,23 @@ func (m *Monitor) Run(ctx context.Context) error {
 					timer.Reset(m.clock.until(slot))
 				}
 				m.serve(ctx, r)
+				calls.Reset(m.deskWait())
+			case <-calls.C:
+				m.deskStep(ctx)
+				calls.Reset(m.deskWait())
 			case <-timer.C:
 				waiting = false
 			}
 		}
+		calls.Stop()
 		m.Sweep(ctx, m.clock.slotNow(slot, m.o.Interval))
 	}
+}
+
+// deskWait is how long the desk can wait at most to be asked again.
+func (m *Monitor) deskWait() time.Duration {
+	now := timeOf(m.clock.now())
+	return m.desk.Next(now).Sub(now)
 }
 
 // turn notes that the loop turns, by a clock that nobody sets.
@@ -245,6 +279,29 @@ func (m *Monitor) turn() { m.turned.Store(int64(time.Since(m.made))) }
 func (m *Monitor) Alive() bool {
 	d := time.Since(m.made) - time.Duration(m.turned.Load())
 	return d < max(3*m.o.Interval, time.Minute)
+}
+
+// Good says whether all is as it should be: the loop turns, the newest sweep is
+// young and recorded, and no way to tell people is out of order. status is a
+// short line without anything confidential in it.
+func (m *Monitor) Good() (status string, ok bool) {
+	s := m.Snapshot()
+	age := m.o.Wall().Sub(s.At.Time())
+	status = fmt.Sprintf("%d units, %d alarms open, last sweep %v ago", len(s.Units), len(s.Alarms), age.Round(time.Second))
+	switch {
+	case !m.Alive():
+		return "the loop does not turn; " + status, false
+	case s.At == 0 || age > max(3*m.o.Interval, time.Minute):
+		return "no sweep is made; " + status, false
+	case s.Store.Failing:
+		return "the record cannot be written; " + status, false
+	}
+	for _, a := range s.Alarms {
+		if a.Rule == "undeliverable" {
+			return "a channel takes no alarms; " + status, false
+		}
+	}
+	return status, true
 }
 
 func (m *Monitor) stop(ctx context.Context) error {

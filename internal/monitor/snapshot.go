@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"coldkeep/internal/coldchain"
@@ -144,15 +145,12 @@ func (m *Monitor) recall(ctx context.Context) error {
 	return nil
 }
 
-// publish makes the snapshot that readers see.
-func (m *Monitor) publish() {
+// look finds how everything stands, but for what people do about it.
+func (m *Monitor) look() *coldchain.Snapshot {
 	made := sensor.At(m.o.Wall())
 	s := &coldchain.Snapshot{Made: made, Record: m.st.RecordID(), Site: m.o.Site, Node: m.o.Node, Version: m.o.Version, Demo: m.o.Demo,
 		Synchronized: m.o.Synchronized() && !m.clock.ahead,
-		Store:        coldchain.StoreState{Failing: m.storage != nil, WriteFailures: m.failures}, Notifications: maps.Clone(m.counts)}
-	m.mu.Lock()
-	s.Seq = m.seq
-	m.mu.Unlock()
+	}
 	if m.e == nil {
 		for _, u := range m.o.Config.Units {
 			x := coldchain.UnitState{Unit: u, Unmonitored: true}
@@ -195,5 +193,21 @@ func (m *Monitor) publish() {
 				Last: p.last, LastGood: p.lastGood, Reads: p.reads, Failures: maps.Clone(p.failures), CalibrationDue: p.due}
 		}
 	}
+	return s
+}
+
+// publish shows readers how everything stands.
+func (m *Monitor) publish(s *coldchain.Snapshot) {
+	m.mu.Lock()
+	s.Seq = m.seq
+	m.mu.Unlock()
+	s.Store = coldchain.StoreState{Failing: m.storage != nil, WriteFailures: m.failures}
+	s.Notifications = maps.Clone(m.counts)
+	s.Alarms = slices.DeleteFunc(s.Alarms, func(a coldchain.Alarm) bool { return a.Rule == RuleStorage && a.Unit == "" })
+	if m.storage != nil {
+		s.Alarms = append(s.Alarms, *m.storage)
+	}
+	m.showDesk(s)
+	m.flights.Store(m.flightsNow())
 	m.snapshot.Store(s)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"coldkeep/internal/coldchain"
 	"coldkeep/sensor"
@@ -35,11 +34,7 @@ func (m *Monitor) Sweep(ctx context.Context, slot sensor.Instant) {
 	}
 	s := coldchain.Step{At: slot}
 	m.begin(slot, &s)
-	if d := m.clock.step(&m.looked); d != 0 {
-		secs := d.Seconds()
-		m.add(&s, coldchain.Event{Time: slot, Kind: coldchain.ClockStepped, DurationS: &secs,
-			Reason: fmt.Sprintf("the system's clock was set by %v", d.Round(time.Millisecond))})
-	}
+	m.lookAtClock(&s, slot)
 	m.take(&s, sw)
 	// An error is told as an alarm and kept in the snapshot; the next step tries again.
 	_ = m.commit(ctx, s)
@@ -91,9 +86,18 @@ func (m *Monitor) collect(s *coldchain.Step) {
 	}
 }
 
-// commit records a step and wakes the followers, also where the store fails:
-// then the step waits in memory, and that is an alarm.
+// commit lets the desk decide what follows from a step, and records it.
 func (m *Monitor) commit(ctx context.Context, s coldchain.Step) error {
+	snap := m.look()
+	if m.e != nil && !m.feeding && !m.closing {
+		m.turnDesk(&s, snap, m.instant())
+	}
+	return m.commitLooked(ctx, s, snap)
+}
+
+// commitLooked records a step and wakes the followers, also where the store
+// fails: then the step waits in memory, and that is an alarm.
+func (m *Monitor) commitLooked(ctx context.Context, s coldchain.Step, snap *coldchain.Snapshot) error {
 	s.Cursors = m.cursorsNow(s.At)
 	if m.closing || s.At.Sub(m.saved) >= checkpointEvery || m.unsaved && s.At.Sub(m.saved) >= checkpointLeast {
 		data, err := m.e.Checkpoint(m.held)
@@ -103,6 +107,16 @@ func (m *Monitor) commit(ctx context.Context, s coldchain.Step) error {
 		} else {
 			s.Checkpoint = data
 			m.saved, m.unsaved = s.At, false
+		}
+	}
+	if m.deskMoved && (m.closing || s.At.Sub(m.deskKept) >= deskEvery) {
+		data, err := m.desk.Checkpoint()
+		if err != nil {
+			// It is a cache: without it a restart reads more of the journal.
+			m.log.Error("the desk's memory cannot be kept", "cause", err)
+		} else {
+			s.Desk = data
+			m.deskKept, m.deskMoved = s.At, false
 		}
 	}
 	m.mu.Lock()
@@ -122,7 +136,7 @@ func (m *Monitor) commit(ctx context.Context, s coldchain.Step) error {
 	case m.storage != nil:
 		m.recovered(ctx, s.At)
 	}
-	m.publish()
+	m.publish(snap)
 	m.mu.Lock()
 	close(m.changed)
 	m.changed = make(chan struct{})
@@ -178,6 +192,8 @@ func (m *Monitor) recovered(ctx context.Context, t sensor.Instant) {
 // that ask for their cursor afterwards start behind it.
 func (m *Monitor) Feed(ctx context.Context, next func() (sensor.Sweep, []coldchain.Command, bool)) error {
 	const whole = 5000 // sweeps in one transaction
+	m.feeding = true
+	defer func() { m.feeding = false }()
 	var s coldchain.Step
 	for {
 		sw, commands, more := next()

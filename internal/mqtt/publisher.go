@@ -43,7 +43,12 @@ type Options struct {
 	ClientID     string // one per daemon: two with the same id cut each other off
 	Username     string
 	PasswordFile string
-	Log          *slog.Logger
+	// Do carries out a command of command/<name>, of those that answer alarms;
+	// nil: none is taken.
+	Do func(ctx context.Context, c coldchain.Command) (coldchain.Event, error)
+	// Peers are the nodes of the site's other daemons that are watched.
+	Peers []string
+	Log   *slog.Logger
 }
 
 const (
@@ -61,6 +66,9 @@ type Publisher struct {
 	j         Journal
 	o         Options
 	connected atomic.Bool
+	desk      *desk
+	peers     *peers
+	beat      time.Duration // between `online` and `online`
 }
 
 // New checks the options. Nothing is opened before Run.
@@ -77,7 +85,7 @@ func New(j Journal, o Options) (*Publisher, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Publisher{j: j, o: o}, nil
+	return &Publisher{j: j, o: o, desk: newDesk(o.Do), peers: newPeers(o.Peers), beat: beatTime}, nil
 }
 
 // Connected says whether the broker has the session.
@@ -96,6 +104,11 @@ func (p *Publisher) Backlog() uint64 {
 // `offline` behind. A broker that is away is told once, not at each attempt.
 func (p *Publisher) Run(ctx context.Context) {
 	p.j.Cursor(cursorName) // from here on, also while no broker is there
+	var doing sync.WaitGroup
+	defer doing.Wait()
+	if p.o.Do != nil {
+		doing.Go(func() { p.carryOut(ctx) })
+	}
 	pause, said := pauseLeast, ""
 	for ctx.Err() == nil {
 		err := p.session(ctx, func() {
@@ -103,6 +116,7 @@ func (p *Publisher) Run(ctx context.Context) {
 			pause, said = pauseLeast, ""
 		})
 		p.connected.Store(false)
+		p.peers.down(time.Now())
 		if err != nil && err.Error() != said && ctx.Err() == nil {
 			said = err.Error()
 			p.o.Log.Warn("mqtt broker is away; what it misses is kept and sent later", "broker", p.o.Broker, "cause", err)
@@ -146,14 +160,23 @@ func (p *Publisher) session(ctx context.Context, up func()) error {
 	}
 	defer c.Disconnect(100)
 	p.connected.Store(true)
+	p.peers.up(time.Now())
 	up()
 	if err := s.remember(ctx, base); err != nil {
+		return err
+	}
+	if err := s.listen(ctx, base); err != nil {
 		return err
 	}
 	if err := s.wait(ctx, c.Publish(base.status(), 1, true, "online")); err != nil {
 		return fmt.Errorf("publish status: %w", err)
 	}
+	beside, stop := context.WithCancel(ctx)
+	var speaking sync.WaitGroup
+	speaking.Go(func() { s.speak(beside, base) })
 	err := s.follow(ctx)
+	stop()
+	speaking.Wait()
 	if ctx.Err() != nil {
 		// A clean goodbye keeps the last will back: say it ourselves.
 		leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -224,6 +247,21 @@ func (s *session) remember(ctx context.Context, t topics) error {
 	}))
 	if err != nil {
 		return fmt.Errorf("ask for retained states: %w", err)
+	}
+	return nil
+}
+
+// listen subscribes to commands and to the peers' statuses.
+func (s *session) listen(ctx context.Context, t topics) error {
+	if s.p.o.Do != nil {
+		if err := s.wait(ctx, s.c.Subscribe(t.command("+"), 1, s.p.hear)); err != nil {
+			return fmt.Errorf("subscribe to commands: %w", err)
+		}
+	}
+	for _, node := range s.p.o.Peers {
+		if err := s.wait(ctx, s.c.Subscribe(t.peer(node), 1, s.p.hearPeer)); err != nil {
+			return fmt.Errorf("subscribe to the status of %s: %w", node, err)
+		}
 	}
 	return nil
 }

@@ -13,9 +13,14 @@ import (
 // what is unknown left out.
 type topics struct{ s *coldchain.Snapshot }
 
-func (t topics) base() string          { return "coldkeep/" + t.s.Site.ID + "/" + t.s.Node }
-func (t topics) status() string        { return t.base() + "/status" }
-func (t topics) unit(id string) string { return t.base() + "/unit/" + id + "/state" }
+func (t topics) base() string   { return "coldkeep/" + t.s.Site.ID + "/" + t.s.Node }
+func (t topics) status() string { return t.base() + "/status" }
+func (t topics) peer(node string) string {
+	return "coldkeep/" + t.s.Site.ID + "/" + node + "/status"
+}
+func (t topics) command(name string) string { return t.base() + "/command/" + name }
+func (t topics) answer(id string) string    { return t.base() + "/answer/" + id }
+func (t topics) unit(id string) string      { return t.base() + "/unit/" + id + "/state" }
 func (t topics) batch(id string) string {
 	return t.base() + "/batch/" + id + "/state"
 }
@@ -31,6 +36,31 @@ func (f fields) temp(key string, v *sensor.Temp) {
 	if v != nil {
 		f[key] = *v
 	}
+}
+
+// merge adds the fields of a struct, lists joined by commas. None of its own
+// is a struct.
+func (f fields) merge(v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &m); err != nil {
+		return err
+	}
+	for k, x := range m {
+		if x[0] != '[' {
+			f[k] = x
+			continue
+		}
+		var list []string
+		if err := json.Unmarshal(x, &list); err != nil {
+			return fmt.Errorf("flatten %s: %w", k, err)
+		}
+		f[k] = strings.Join(list, ",")
+	}
+	return nil
 }
 
 // json writes the fields in the order of their names. They are all of kinds
@@ -108,18 +138,20 @@ func (t topics) entry(e coldchain.Entry) (string, []byte, error) {
 	if e.Event == nil {
 		return "", nil, fmt.Errorf("publish %d: it is neither a reading nor an event", e.Seq)
 	}
-	ev := *e.Event
-	ev.Config = nil // the whole config is in the journal; it is no message
-	raw, err := json.Marshal(ev)
-	if err != nil {
-		return "", nil, fmt.Errorf("publish event %d: %w", e.Seq, err)
-	}
+	// The whole config and the text of messages are in the journal; they are
+	// no messages themselves.
+	ev := e.Event.Public()
+	call := ev.Call
+	ev.Config, ev.Call = nil, nil
 	f := fields{}
-	if err := json.Unmarshal(raw, &f); err != nil {
+	if err := f.merge(ev); err != nil {
 		return "", nil, fmt.Errorf("publish event %d: %w", e.Seq, err)
 	}
-	if len(ev.Rules) > 0 {
-		f["rules"] = strings.Join(ev.Rules, ",")
+	if call != nil {
+		call.Body = ""
+		if err := f.merge(call); err != nil {
+			return "", nil, fmt.Errorf("publish event %d: %w", e.Seq, err)
+		}
 	}
 	f["record"] = t.s.Record
 	f["seq"] = e.Seq

@@ -362,6 +362,22 @@ func (s *Store) Checkpoint(ctx context.Context, before sensor.Instant) (at senso
 	return at, seq, data, nil
 }
 
+// Desk gives what the part that calls people remembered at a place in the
+// record; data is nil where it never did.
+func (s *Store) Desk(ctx context.Context) (seq uint64, data []byte, err error) {
+	if s.version < 2 {
+		return 0, nil, nil // read only, as an older daemon left it
+	}
+	err = s.r.QueryRowContext(ctx, "SELECT seq, data FROM desk").Scan(&seq, &data)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil, nil
+	}
+	if err != nil {
+		return 0, nil, fmt.Errorf("read desk: %w", err)
+	}
+	return seq, data, nil
+}
+
 // Cursors gives the followers' cursors.
 func (s *Store) Cursors(ctx context.Context) (map[string]uint64, error) {
 	rows, err := s.r.QueryContext(ctx, "SELECT name, seq FROM cursor")

@@ -73,6 +73,11 @@ func (s *Store) Record(ctx context.Context, step coldchain.Step) error {
 				return fmt.Errorf("record cursor: %w", err)
 			}
 		}
+		if step.Desk != nil {
+			if _, err := tx.ExecContext(ctx, "INSERT INTO desk VALUES (1, ?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq, data = excluded.data", last, step.Desk); err != nil {
+				return fmt.Errorf("record desk: %w", err)
+			}
+		}
 		if step.Checkpoint != nil {
 			return writeCheckpoint(ctx, tx, step.At, last, step.Checkpoint)
 		}

@@ -69,6 +69,8 @@ type Store struct {
 	lock   *os.File
 	record string
 
+	version int // of the schema
+
 	mu    sync.Mutex // of Record and fold
 	last  uint64     // seq
 	inbox int        // sweeps in it
@@ -239,6 +241,7 @@ func (s *Store) check(ctx context.Context, db *sql.DB) error {
 	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return fmt.Errorf("read schema version: %w", err)
 	}
+	s.version = version
 	if version > len(names) {
 		return fmt.Errorf("%w: its schema is %d, this one knows up to %d: install the newer one again", ErrNewerSchema, version, len(names))
 	}
@@ -277,6 +280,7 @@ func (s *Store) migrate(ctx context.Context) error {
 			return fmt.Errorf("migrate to schema %d: %w", version+1, err)
 		}
 	}
+	s.version = version
 	return nil
 }
 

@@ -167,7 +167,17 @@ func (s *Server) alarms(w http.ResponseWriter, _ *http.Request) {
 	if list == nil {
 		list = []coldchain.Alarm{}
 	}
-	answer(w, map[string]any{"record": snap.Record, "at": snap.At, "alarms": list})
+	troubles := make([]coldchain.Trouble, len(snap.Troubles))
+	for i, t := range snap.Troubles {
+		if t.Units == nil {
+			t.Units = []string{}
+		}
+		if t.Called == nil {
+			t.Called = []coldchain.Called{}
+		}
+		troubles[i] = t
+	}
+	answer(w, map[string]any{"record": snap.Record, "at": snap.At, "alarms": list, "troubles": troubles, "drill": snap.Drill})
 }
 
 // limit reads ?limit=.
@@ -278,10 +288,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		list = list[:n]
 		next = list[n-1].Seq // ask on with after=next
 	}
-	if list == nil {
-		list = []coldchain.Event{}
+	public := make([]coldchain.Event, len(list))
+	for i, e := range list {
+		public[i] = e.Public()
 	}
-	answer(w, map[string]any{"record": s.m.Snapshot().Record, "events": list, "next": next})
+	answer(w, map[string]any{"record": s.m.Snapshot().Record, "events": public, "next": next})
 }
 
 // stream sends events as they come (server-sent events): first those after
@@ -327,7 +338,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 			for _, e := range list {
-				b, err := json.Marshal(e)
+				b, err := json.Marshal(e.Public())
 				if err != nil || !send("id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Kind, b) {
 					return
 				}

@@ -10,11 +10,13 @@ import (
 	"coldkeep/sensor"
 )
 
-var functions = template.FuncMap{
-	"icon": func(tone string) string {
-		return map[string]string{"ok": "✓", "ask": "?", "wait": "…", "stop": "✕"}[tone]
-	},
+var functions = template.FuncMap{"icon": icon}
+
+func icon(tone string) string {
+	return map[string]string{"ok": "✓", "ask": "?", "wait": "…", "stop": "✕"}[tone]
 }
+
+var trends = map[int]string{1: "↗ rising", -1: "↘ falling"}
 
 // pageView is what the templates know.
 type pageView struct {
@@ -26,7 +28,10 @@ type pageView struct {
 	Made    int64
 	OldMs   int64
 	Now     string
-	Alarms  []alarmView
+	Alarms  []alarmView // those that nobody is called for
+	Answers string      // how people answer here: open, token, none
+	People  []coldchain.Called
+	Trouble []troubleView
 	Units   []pageUnit
 	Outside []pageBatch
 	Ask     string
@@ -54,7 +59,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) {
 	v := s.view(snap)
 	name := "home.html"
 	if r.URL.Query().Get("part") != "" {
-		name = "main"
+		name = "parts"
 	}
 	s.show(w, http.StatusOK, name, v)
 }
@@ -80,7 +85,16 @@ func (s *Server) view(snap *coldchain.Snapshot) pageView {
 	if v.Site == "" {
 		v.Site = snap.Site.ID
 	}
+	v.People, v.Answers = snap.People, s.answers()
+	called := map[string]bool{}
+	for _, t := range gravestFirst(snap.Troubles) {
+		called[t.Key] = true
+		v.Trouble = append(v.Trouble, viewTrouble(snap, &t, reader, &v))
+	}
 	for _, a := range snap.Alarms {
+		if called[a.Trouble] {
+			continue
+		}
 		x := alarmView{Tone: "ask", Text: a.Text, Since: reader.Clock(a.Raised)}
 		if a.Severity == coldchain.Critical {
 			x.Tone = "stop"
@@ -107,7 +121,7 @@ func (s *Server) view(snap *coldchain.Snapshot) pageView {
 			x.AtMs = int64(p.LastGood.Time)
 			x.Age = "last " + coldchain.Degrees(p.LastGood.Temp, u.Range.Low, u.Range.High) + " °C, " + coldchain.Span(now.Sub(p.LastGood.Time).Seconds()) + " ago"
 		}
-		x.Trend = map[int]string{1: "↗ rising", -1: "↘ falling"}[u.Rising]
+		x.Trend = trends[u.Rising]
 		if u.Min != nil && u.Max != nil {
 			x.MinMax = coldchain.Degrees(*u.Min, u.Range.Low) + " to " + coldchain.Degrees(*u.Max, u.Range.High) + " °C since midnight"
 		}

@@ -1,8 +1,8 @@
 // Package web serves the pages, the JSON of /api/v1, live events, commands and
 // the health of the daemon, over TCP and on a Unix socket.
 //
-// Over TCP all is read-only unless a token for commands is configured. The
-// socket has no token: who may open it may command. The server holds no state
+// Over TCP all is read-only unless a token for commands is configured; only
+// the demo takes them from whoever can open its page. The socket has no token: who may open it may command. The server holds no state
 // of its own; all it tells is in the monitor's snapshot and the journal.
 package web
 
@@ -42,6 +42,7 @@ type Options struct {
 	Metrics  http.Handler  // at /metrics
 	Interval time.Duration // between sweeps: what is older than three is old
 	Token    string        // of commands over TCP; "" refuses them
+	Open     bool          // commands are taken without a token, by whoever can open the page: for the demo
 	Log      *slog.Logger
 }
 
@@ -187,7 +188,7 @@ func fail(w http.ResponseWriter, status int, code, message string) {
 var statuses = map[string]int{"bad_request": http.StatusBadRequest, "not_found": http.StatusNotFound, "conflict": http.StatusConflict, "unavailable": http.StatusServiceUnavailable}
 
 func (s *Server) command(w http.ResponseWriter, r *http.Request, trusted bool) {
-	if !trusted && !s.allowed(r) {
+	if !trusted && !s.o.Open && !s.allowed(r) {
 		if s.o.Token == "" {
 			fail(w, http.StatusForbidden, "read_only", "commands are not taken here: use the command line on the machine itself, or set web.command_token_file")
 			return
@@ -216,10 +217,10 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request, trusted bool) {
 	case errors.As(err, &no):
 		fail(w, statuses[no.Code], no.Code, no.Message)
 	case err != nil:
-		s.o.Log.Error("command failed", "command", c.Name, "batch", c.Batch, "cause", err)
+		s.o.Log.Error("command failed", "command", c.Name, "batch", c.Batch, "alarm", c.Alarm, "cause", err)
 		fail(w, http.StatusInternalServerError, "internal", err.Error())
 	default:
-		answer(w, map[string]any{"event": ev})
+		answer(w, map[string]any{"event": ev.Public()})
 	}
 }
 

@@ -96,7 +96,12 @@ func serve(t *testing.T, d *desk, trusted bool, token string) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(s.Handler(trusted))
+	return serveHandler(t, s, s.Handler(trusted))
+}
+
+func serveHandler(t *testing.T, s *Server, h http.Handler) *httptest.Server {
+	t.Helper()
+	srv := httptest.NewServer(h)
 	t.Cleanup(func() { close(s.ended); srv.Close() })
 	return srv
 }

@@ -17,6 +17,18 @@ function meet() {
   if (offset === null || seen > offset) offset = seen;
 }
 
+// What is read on, or stepped through by keyboard, stays where it is; whoever
+// cannot see it hears what has changed of the units, and nothing else.
+function replaceMain(fresh) {
+  const at = main().contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  const before = said(main()), news = said(fresh).filter(s => !before.includes(s));
+  main().replaceWith(fresh);
+  if (at) for (const a of fresh.querySelectorAll("a[href]")) if (a.getAttribute("href") === at) { a.focus({ preventScroll: true }); break; }
+  const hear = document.getElementById("news");
+  if (hear && news.length) hear.textContent = news.join(". ");
+}
+function said(within) { return [...within.querySelectorAll("[data-say]")].map(e => e.dataset.say); }
+
 async function renew() {
   if (pending) return;
   const wait = 1000 - (performance.now() - asked);
@@ -28,25 +40,29 @@ async function renew() {
     if (!answer.ok && answer.status !== 404) return;
     const text = await answer.text();
     const fresh = new DOMParser().parseFromString(text, "text/html");
-    main().replaceWith(fresh.getElementById("main"));
+    replaceMain(fresh.getElementById("main"));
+    document.dispatchEvent(new CustomEvent("fresh", { detail: fresh }));
     if (location.pathname !== "/") {
       document.body.className = fresh.body.className;
       document.querySelector("footer").replaceWith(fresh.querySelector("footer"));
     }
     meet();
+    ages();
   } catch (e) { /* the age of what is shown tells it, below */ }
 }
 
-setInterval(() => {
+function ages() {
   const old = now() - Number(main().dataset.made) > Number(main().dataset.old);
   document.getElementById("old").hidden = !old;
   document.body.classList.toggle("stale", old);
   for (const e of document.querySelectorAll(".age")) {
     if (!e.textContent.startsWith("last")) e.textContent = span((now() - Number(e.dataset.at)) / 1000) + " ago";
   }
-}, 1000);
+}
+setInterval(ages, 1000);
 
 meet();
+ages();
 const stream = new EventSource("/api/v1/events/stream");
 stream.addEventListener("changed", renew);
 setInterval(renew, 5000);

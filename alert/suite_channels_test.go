@@ -1,0 +1,578 @@
+package alert
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// The suite: what is held true of every channel, over its far side. What is
+// particular to a channel stands beside its far side.
+
+// patience is how long a test waits for what must come. It is long because the
+// machine may be slow; only a test that fails waits for it.
+const patience = 30 * time.Second
+
+// A party is a channel and its far side.
+type party struct {
+	farSide
+	Notifier
+	to      string
+	secrets []string
+	log     *lockedBuffer
+}
+
+// eachChannel runs a test over all channels, with a far side of its own.
+func eachChannel(t *testing.T, test func(t *testing.T, p *party)) {
+	for _, kind := range slices.Sorted(maps.Keys(farSides)) {
+		t.Run(kind, func(t *testing.T) { test(t, meet(t, kind)) })
+	}
+}
+
+// eachAnswering does the same over the channels that people answer on.
+func eachAnswering(t *testing.T, test func(t *testing.T, p *party, people answering, l Listener)) {
+	eachChannel(t, func(t *testing.T, p *party) {
+		people, ok := p.farSide.(answering)
+		if !ok {
+			t.Skip("nobody answers on it")
+		}
+		l, ok := p.Notifier.(Listener)
+		if !ok {
+			t.Fatalf("%T: people answer, and it is no Listener", p.Notifier)
+		}
+		p.hurry()
+		test(t, p, people, l)
+	})
+}
+
+func meet(t *testing.T, kind string) *party {
+	t.Helper()
+	far := farSides[kind](t)
+	t.Cleanup(far.close)
+	s := far.settings(t)
+	if s.Kind != kind {
+		t.Fatalf("the far side of %s has settings for %s", kind, s.Kind)
+	}
+	p := &party{farSide: far, to: s.To, log: &lockedBuffer{}}
+	for _, file := range []string{s.TokenFile, s.URLFile, s.AnswerFile} {
+		if file == "" {
+			continue
+		}
+		secret, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.secrets = append(p.secrets, strings.TrimSpace(string(secret)))
+	}
+	n, err := Open(s, slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Notifier = n
+	t.Cleanup(func() { p.keepsSecrets(t, p.log.String()) })
+	return p
+}
+
+// hurry shortens the channel's time limits and pauses, where the far side
+// knows them.
+func (p *party) hurry() {
+	if h, ok := p.farSide.(hurrying); ok {
+		h.hurry(p.Notifier)
+	}
+}
+
+func (p *party) keepsSecrets(t *testing.T, text string) {
+	t.Helper()
+	for _, secret := range p.secrets {
+		if strings.Contains(text, secret) {
+			t.Errorf("it tells a secret: %s", strings.ReplaceAll(text, secret, "(SECRET)"))
+		}
+	}
+}
+
+// send is Notify, and fails where the channel has no time limit of its own.
+func (p *party) send(t *testing.T, m Message) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	receipt, err := p.Notify(ctx, m)
+	if ctx.Err() != nil {
+		t.Fatalf("Notify took %v: it has no time limit of its own", patience)
+	}
+	if err != nil {
+		p.keepsSecrets(t, err.Error())
+	}
+	return receipt, err
+}
+
+// words is a text without the form that a channel gives it.
+func words(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func TestAMessageArrivesWhole(t *testing.T) {
+	eachChannel(t, func(t *testing.T, p *party) {
+		if p.Name() == "" {
+			t.Error("it has no name")
+		}
+		m := sample(p.to)
+		if _, err := p.send(t, m); err != nil {
+			t.Fatal(err)
+		}
+		took := p.took()
+		if len(took) != 1 {
+			t.Fatalf("the far side took %d messages, not 1: %q", len(took), took)
+		}
+		got := words(took[0])
+		if !strings.Contains(got, words(m.Title)) {
+			t.Errorf("the title is not whole: %q", got)
+		}
+		if !strings.Contains(got, words(m.Body)) {
+			t.Errorf("the body is not whole: %q", got)
+		}
+	})
+}
+
+func TestEveryPurposeArrives(t *testing.T) {
+	eachChannel(t, func(t *testing.T, p *party) {
+		n := 0
+		for _, purpose := range []Purpose{Page, Notice, Taken, Turning, Worse, Progress, AllClear, Status, Test, Tested} {
+			for _, severity := range []Severity{Critical, Warning} {
+				m := sample(p.to)
+				m.ID, m.Purpose, m.Severity = "n-"+string(purpose)+"-"+string(severity), purpose, severity
+				if !purpose.Loud() {
+					m.Buttons = nil
+				}
+				if _, err := p.send(t, m); err != nil {
+					t.Errorf("%s, %s: %v", purpose, severity, err)
+				}
+				n++
+			}
+		}
+		if took := p.took(); len(took) != n {
+			t.Errorf("the far side took %d messages of %d", len(took), n)
+		}
+	})
+}
+
+// What each fault of the far side is worth: whether another try makes sense,
+// and whether the message may have arrived.
+func TestAFaultIsToldByWhatItIsWorth(t *testing.T) {
+	type class string
+	const (
+		temporary class = "temporary"
+		unknown   class = "unknown"
+		final     class = "final"
+		none      class = "none"
+	)
+	for _, c := range []struct {
+		fault farFault
+		want  []class
+		took  int
+	}{
+		{farBusy, []class{temporary}, 0},
+		{farBroken, []class{temporary}, 0},
+		{farRefuses, []class{final}, 0},
+		{farHangs, []class{unknown}, 1},
+		{farDrops, []class{unknown}, 1},
+		// A success that cannot be read may be the service's, or that of a
+		// hotel's log-in page. Where the status alone is the service's promise
+		// (Alertmanager's 200 has no body at all) it is a success; a channel that
+		// needs the body to know its message again says that it does not know.
+		{farGarbled, []class{none, unknown}, 1},
+		{farAway, []class{temporary}, 0},
+	} {
+		t.Run(string(c.fault), func(t *testing.T) {
+			eachChannel(t, func(t *testing.T, p *party) {
+				p.hurry()
+				p.fail(c.fault)
+				_, err := p.send(t, sample(p.to))
+				got := final
+				var after time.Duration
+				if e, ok := errors.AsType[*TemporaryError](err); ok {
+					got, after = temporary, e.After
+				} else if _, ok := errors.AsType[*UnknownError](err); ok {
+					got = unknown
+				} else if err == nil {
+					got = none
+				}
+				if !slices.Contains(c.want, got) {
+					t.Errorf("it is %s, not %v: %v", got, c.want, err)
+				}
+				// Not every service says when: but a channel that invents it is wrong.
+				if after != 0 && (c.fault != farBusy || after != 7*time.Second) {
+					t.Errorf("it says after %v", after)
+				}
+				// Of a message that hangs the far side may hear later than we give up.
+				eventually(t, "the far side takes what it takes", func() bool { return len(p.took()) >= c.took })
+				if took := p.took(); len(took) != c.took {
+					t.Errorf("the far side took %d messages, not %d", len(took), c.took)
+				}
+				if c.fault == farAway {
+					return
+				}
+				if _, err := p.send(t, sample(p.to)); err != nil {
+					t.Errorf("the next try, without a fault: %v", err)
+				}
+				if took := p.took(); len(took) != c.took+1 {
+					t.Errorf("after the next try the far side took %d messages, not %d", len(took), c.took+1)
+				}
+			})
+		})
+	}
+}
+
+func TestALongMessageArrives(t *testing.T) {
+	eachChannel(t, func(t *testing.T, p *party) {
+		for _, unit := range []string{"x", "ü", "€", "😀", "a\n", `"<&>\`} {
+			long := strings.Repeat(unit, 2000/utf8.RuneCountInString(unit))
+			before := len(p.took())
+			m := sample(p.to)
+			m.Title, m.Body = long, long
+			if _, err := p.send(t, m); err != nil {
+				t.Errorf("2,000 characters of %q: %v", unit, err)
+				continue
+			}
+			took := p.took()
+			if len(took) != before+1 {
+				t.Errorf("2,000 characters of %q: the far side took %d messages", unit, len(took)-before)
+				continue
+			}
+			if !utf8.ValidString(took[before]) {
+				t.Errorf("2,000 characters of %q: cut within a character", unit)
+			}
+		}
+	})
+}
+
+func TestNotifyEndsWithItsContext(t *testing.T) {
+	eachChannel(t, func(t *testing.T, p *party) {
+		// Not hurried: its own time limit must not be what ends it.
+		p.fail(farHangs)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		done := make(chan error, 1)
+		go func() {
+			_, err := p.Notify(ctx, sample(p.to))
+			done <- err
+		}()
+		eventually(t, "the far side has the message", func() bool { return len(p.took()) == 1 })
+		cancel()
+		select {
+		case err := <-done:
+			if err == nil {
+				t.Error("it was cancelled, and it says that the message is with the far side")
+			} else {
+				p.keepsSecrets(t, err.Error())
+			}
+		case <-time.After(10 * time.Second): // less than any time limit of a channel
+			t.Error("it goes on 10 s after its context ended")
+		}
+	})
+}
+
+// The secret is read at each use: one that is gone is told, and one that comes
+// is taken.
+func TestASecretThatIsGoneIsTold(t *testing.T) {
+	eachChannel(t, func(t *testing.T, p *party) {
+		s := p.settings(t)
+		file := s.TokenFile
+		if file == "" {
+			file = s.URLFile
+		}
+		if file == "" {
+			t.Skip("it has no secret")
+		}
+		n, err := Open(s, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if _, err := n.Notify(ctx, sample(p.to)); err == nil {
+			t.Error("it sends without its secret")
+		}
+		if err := os.WriteFile(file, secret, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.Notify(ctx, sample(p.to)); err != nil {
+			t.Errorf("the secret is back: %v", err)
+		}
+	})
+}
+
+func TestEachButtonIsHeardOnce(t *testing.T) {
+	eachAnswering(t, func(t *testing.T, p *party, people answering, l Listener) {
+		post := &letterbox{reply: "You have it until 03:42."}
+		_, onlyConfirms := people.(confirming)
+		buttons := len(sample(p.to).Buttons)
+		if onlyConfirms {
+			buttons = 1
+		}
+		defer listen(t, l, post)()
+		for i := range buttons {
+			m := p.page(t, post, "each"+string(rune('a'+i)))
+			people.press(t, p.to, m.Buttons[i], false)
+			post.waitFor(t, m.Buttons[i])
+		}
+		fence := p.page(t, post, "fence")
+		people.press(t, p.to, fence.Buttons[0], false)
+		post.waitFor(t, fence.Buttons[0])
+		ids := map[string]Button{}
+		for _, a := range post.heard() {
+			if a.ID == "" {
+				t.Errorf("an answer without an ID: %+v", a)
+			}
+			if a.Channel != p.Name() {
+				t.Errorf("it came by %q, not by %q", a.Channel, p.Name())
+			}
+			if a.From != "" && a.From != p.to {
+				t.Errorf("it came from %q, not from %q", a.From, p.to)
+			}
+			if a.At.IsZero() {
+				t.Errorf("it came at no time: %+v", a)
+			}
+			b := Button{Text: a.Text, Data: a.Data}
+			if was, ok := ids[a.ID]; ok && was != b {
+				t.Errorf("two answers have the ID %s: %+v and %+v", a.ID, was, b)
+			}
+			ids[a.ID] = b
+		}
+		if len(ids) != buttons+1 {
+			t.Errorf("%d buttons were pressed, and %d answers heard: %+v", buttons+1, len(ids), post.heard())
+		}
+		if !onlyConfirms {
+			eventually(t, "who answered is shown the reply", func() bool {
+				return slices.ContainsFunc(people.shown(), func(s string) bool { return strings.Contains(s, post.reply) })
+			})
+		}
+	})
+}
+
+func TestAnAnswerThatComesTwiceHasOneID(t *testing.T) {
+	eachAnswering(t, func(t *testing.T, p *party, people answering, l Listener) {
+		post := &letterbox{}
+		m, fence := p.page(t, post, "twice"), p.page(t, post, "fence")
+		defer listen(t, l, post)()
+		people.press(t, p.to, m.Buttons[0], true)
+		people.press(t, p.to, fence.Buttons[0], false)
+		post.waitFor(t, m.Buttons[0])
+		post.waitFor(t, fence.Buttons[0])
+		ids := map[string]bool{}
+		for _, a := range post.heard() {
+			ids[a.ID] = true
+		}
+		if len(ids) != 2 {
+			t.Errorf("of two answers, one of them twice, there are %d IDs: %+v", len(ids), post.heard())
+		}
+	})
+}
+
+func TestAnAnswerThatWasNotTakenIsHeardAgain(t *testing.T) {
+	eachAnswering(t, func(t *testing.T, p *party, people answering, l Listener) {
+		post := &letterbox{refuse: 2}
+		m := p.page(t, post, "again")
+		defer listen(t, l, post)()
+		people.press(t, p.to, m.Buttons[0], false)
+		post.waitFor(t, m.Buttons[0])
+		post.mu.Lock()
+		defer post.mu.Unlock()
+		if len(post.refused) != 2 {
+			t.Fatalf("it was refused %d times, not twice", len(post.refused))
+		}
+		for _, a := range post.refused {
+			if a.ID != post.answers[0].ID {
+				t.Errorf("heard again it has the ID %s, not %s", a.ID, post.answers[0].ID)
+			}
+		}
+	})
+}
+
+func TestAnAnswerGivenWhileNobodyListenedIsHeard(t *testing.T) {
+	eachAnswering(t, func(t *testing.T, p *party, people answering, l Listener) {
+		post := &letterbox{}
+		m := p.page(t, post, "early")
+		people.press(t, p.to, m.Buttons[0], false)
+		stop := listen(t, l, post)
+		post.waitFor(t, m.Buttons[0])
+		stop()
+		m = p.page(t, post, "between")
+		people.press(t, p.to, m.Buttons[0], false)
+		defer listen(t, l, post)()
+		post.waitFor(t, m.Buttons[0])
+	})
+}
+
+func TestListenEndsWithItsContext(t *testing.T) {
+	eachAnswering(t, func(t *testing.T, p *party, people answering, l Listener) {
+		post := &letterbox{}
+		m := p.page(t, post, "end")
+		stop := listen(t, l, post)
+		people.press(t, p.to, m.Buttons[0], false)
+		post.waitFor(t, m.Buttons[0])
+		stop() // while it waits for the next answer
+
+		post.mu.Lock()
+		post.refuse = 1 << 30
+		post.mu.Unlock()
+		m = p.page(t, post, "refused")
+		people.press(t, p.to, m.Buttons[0], false)
+		stop = listen(t, l, post)
+		eventually(t, "the answer is refused", func() bool {
+			post.mu.Lock()
+			defer post.mu.Unlock()
+			return len(post.refused) > 0
+		})
+		stop() // while it waits to be heard again
+
+		p.close()
+		stop = listen(t, l, post)
+		stop() // while nobody is there
+	})
+}
+
+// page sends a loud message, and puts it among those that may be answered.
+func (p *party) page(t *testing.T, post *letterbox, id string) Message {
+	t.Helper()
+	m := sample(p.to)
+	m.ID = id
+	for i, code := range []string{"g30.", "no.", "st."} {
+		m.Buttons[i].Data = code + id + ".abcdef0123"
+	}
+	receipt, err := p.send(t, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	post.mu.Lock()
+	defer post.mu.Unlock()
+	post.sent = append(post.sent, Sent{ID: m.ID, To: m.To, Receipt: receipt, Buttons: m.Buttons, At: time.Now()})
+	return m
+}
+
+// listen starts Listen; what it gives ends it, and fails where it does not end.
+func listen(t *testing.T, l Listener, post Post) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.Listen(ctx, post)
+	}()
+	return func() {
+		t.Helper()
+		select {
+		case <-done:
+			t.Error("Listen ended before its context")
+		default:
+		}
+		cancel()
+		select {
+		case <-done:
+		case <-time.After(10 * time.Second):
+			t.Error("Listen goes on 10 s after its context ended")
+		}
+	}
+}
+
+// eventually waits until something is so.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !so(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("in vain for %v: %s", patience, what)
+		}
+	}
+}
+
+// A letterbox is a Post that takes answers, except for the first few.
+type letterbox struct {
+	mu      sync.Mutex
+	sent    []Sent
+	reply   string
+	refuse  int // so many answers are not taken
+	refused []Answer
+	answers []Answer
+	waited  int // for so many answers in words
+}
+
+var errNotTaken = errors.New("the disk is full")
+
+func (p *letterbox) Hear(ctx context.Context, a Answer) (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refuse > 0 {
+		p.refuse--
+		p.refused = append(p.refused, a)
+		return "", errNotTaken
+	}
+	p.answers = append(p.answers, a)
+	return p.reply, nil
+}
+
+func (p *letterbox) Open(string) []Sent {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.sent)
+}
+
+func (p *letterbox) heard() []Answer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.answers)
+}
+
+// waitFor waits for a button's answer: by its data, or, where the channel has
+// no buttons, for the words of one more answer than was waited for before.
+func (p *letterbox) waitFor(t *testing.T, b Button) {
+	t.Helper()
+	eventually(t, "the answer "+b.Data, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		words := map[string]bool{}
+		for _, a := range p.answers {
+			if a.Data == b.Data {
+				return true
+			}
+			if a.Data == "" && a.Text != "" {
+				words[a.ID] = true
+			}
+		}
+		if len(words) > p.waited {
+			p.waited++
+			return true
+		}
+		return false
+	})
+}
+
+// A lockedBuffer takes a log from several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

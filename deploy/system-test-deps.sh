@@ -1,0 +1,31 @@
+#!/bin/sh
+# Installs the real parts that the system tests speak with, where it can: on
+# Debian, as root. What it cannot install it says, and goes on: the tests then
+# use what they have, or skip and say so.
+set -u
+
+# Each package, and the program by which one sees that it is there.
+want="mosquitto:/usr/sbin/mosquitto mosquitto-clients:mosquitto_pub prometheus-alertmanager:prometheus-alertmanager"
+
+missing=
+for x in $want; do
+	command -v "${x#*:}" >/dev/null || missing="$missing ${x%%:*}"
+done
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+	echo "system-test-deps: not installed:$missing (this is no Debian)"
+	exit 0
+fi
+if [ "$(id -u)" != 0 ]; then
+	echo "system-test-deps: not installed:$missing (ask root: apt-get install$missing)"
+	exit 0
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq >"$log" 2>&1 || echo "system-test-deps: apt-get update: $(tail -n 1 "$log")"
+for p in $missing; do
+	apt-get install -y -qq --no-install-recommends "$p" >"$log" 2>&1 || echo "system-test-deps: not installed: $p: $(tail -n 1 "$log")"
+done
