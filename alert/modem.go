@@ -31,6 +31,7 @@ type modem struct {
 	triedIn string // a PIN that was given and not taken: never again
 	heard   map[string]bool
 	partly  map[string]time.Time   // since when parts wait for their others
+	unread  map[int]string         // what could not be read at the last look
 	replies map[string][]time.Time // to a number, of the last hour
 }
 

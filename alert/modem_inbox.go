@@ -184,8 +184,8 @@ func (c *modem) remove(ctx context.Context, p *modemPort, indexes []int) error {
 
 // assemble makes texts of what is stored, in the order in which they were
 // sent. Parts wait for their others as long as times.parts; then the text is
-// taken with what there is of it. useless is what holds no text; faults say
-// of which of it that is our fault or the network's.
+// taken with what there is of it. useless is what holds no text, faults what
+// of it should have: it is found so at two looks.
 func (c *modem) assemble(stored []storedSMS, now time.Time) (texts []inboundText, useless []int, faults []error) {
 	type parts struct {
 		of      []delivery // by place; at first the zero delivery
@@ -193,14 +193,20 @@ func (c *modem) assemble(stored []storedSMS, now time.Time) (texts []inboundText
 	}
 	open := map[string]*parts{}
 	partly := map[string]time.Time{}
-	defer func() { c.partly = partly }()
+	unread := map[int]string{}
+	defer func() { c.partly, c.unread = partly, unread }()
 	var keys []string
 	for _, s := range stored {
 		d, err := parseDelivery(s.pdu)
 		if err != nil {
-			useless = append(useless, s.index)
-			if !errors.Is(err, errNoDelivery) {
+			switch {
+			case errors.Is(err, errNoDelivery):
+				useless = append(useless, s.index)
+			case c.unread[s.index] == s.pdu: // twice the same: not the cable's fault
+				useless = append(useless, s.index)
 				faults = append(faults, err)
+			default:
+				unread[s.index] = s.pdu
 			}
 			continue
 		}

@@ -148,7 +148,11 @@ func validity(d time.Duration) byte {
 func addressOctets(to string) ([]byte, error) {
 	number := dialled(to)
 	digits := strings.TrimPrefix(number, "+")
-	if len(digits) < 3 || len(digits) > 20 || strings.Trim(digits, "0123456789") != "" {
+	least := 3 // a short code
+	if digits != number {
+		least = 7
+	}
+	if len(digits) < least || len(digits) > 20 || strings.Trim(digits, "0123456789") != "" {
 		return nil, fmt.Errorf("send to %q: that is no phone number: write it like +44 20 7946 0000", to)
 	}
 	kind := byte(0x81) // as dialled
@@ -161,7 +165,7 @@ func addressOctets(to string) ([]byte, error) {
 		if i+1 < len(digits) {
 			high = (digits[i+1] - '0') << 4
 		}
-		out = append(out, high|digits[i]-'0')
+		out = append(out, high|(digits[i]-'0'))
 	}
 	return out, nil
 }
