@@ -15,10 +15,11 @@ type Desk struct {
 	words Catalogues
 	key   []byte // signs buttons
 
-	s   state
-	sit Situation
-	out []Event
-	now time.Time
+	s     state
+	sit   Situation
+	known bool // sit is: before the first Turn after a start nothing is over
+	out   []Event
+	now   time.Time
 
 	gaps   []Alarm // in rotas, as of gapsAt
 	gapsAt time.Time
@@ -90,12 +91,15 @@ func (d *Desk) begin(now time.Time) {
 // often as Next asks for. What it decides is applied already.
 func (d *Desk) Turn(now time.Time, sit Situation) []Event {
 	d.begin(now)
-	d.sit = sit
+	d.sit, d.known = sit, true
 	d.turn()
 	return d.out
 }
 
 func (d *Desk) turn() {
+	if !d.known {
+		return
+	}
 	d.findOwn()
 	d.gather()
 	for _, t := range slices.Clone(d.s.Troubles) {
@@ -197,7 +201,7 @@ func (d *Desk) gather() {
 			continue
 		}
 		wakes = wakes && !day
-		t := d.fits(a, wakes)
+		t := d.fits(a)
 		if t == nil {
 			t = d.open(a)
 		}
@@ -232,7 +236,7 @@ func (d *Desk) member(key string) (*trouble, *member) {
 // fits finds the open trouble that an alarm belongs to: that of its unit; one
 // that has just begun in another, or that a power cut explains; that of the
 // same kind where it is of no unit.
-func (d *Desk) fits(a *Alarm, wakes bool) *trouble {
+func (d *Desk) fits(a *Alarm) *trouble {
 	if a.Kind == Drill {
 		return nil
 	}
@@ -246,11 +250,11 @@ func (d *Desk) fits(a *Alarm, wakes bool) *trouble {
 			}
 		}
 	}
-	if a.Unit == "" && a.Kind != MainsLost || !wakes {
+	if a.Unit == "" && a.Kind != MainsLost {
 		return nil
 	}
 	for _, t := range d.s.Troubles {
-		if t.Drill || !t.Cleared.IsZero() || t.Ack != nil || t.Shelf != nil || !t.wakes() {
+		if t.Drill || !t.Cleared.IsZero() || t.Ack != nil || t.Shelf != nil {
 			continue
 		}
 		ofUnits := slices.ContainsFunc(t.Alarms, func(m *member) bool { return m.Unit != "" || m.Kind == MainsLost })

@@ -2,8 +2,6 @@ package alert
 
 import (
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -18,15 +16,6 @@ func init() {
 	farSides["twilio-voice"] = func(t *testing.T) farSide { return openFarTwilio("twilio-voice") }
 	farSides["email"] = func(t *testing.T) farSide { return newFakeSMTP(t, smtpPlain) }
 	farSides["shoutrrr"] = func(t *testing.T) farSide { return openFarHook(t) }
-}
-
-func secretFile(t *testing.T, secret string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(path, []byte(secret+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // farTwilio is a fakeTwilio behind a real connection.

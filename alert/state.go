@@ -263,7 +263,7 @@ func (t *trouble) begin(at time.Time) {
 }
 
 func (t *trouble) join(e Event) {
-	if e.Wakes && !t.wakes() && t.Ack == nil {
+	if e.Wakes && t.Ack == nil && !slices.ContainsFunc(t.Alarms, func(m *member) bool { return m.Wakes }) {
 		t.begin(e.At) // whoever was told in working hours was not called
 	}
 	t.News = append(t.News, news{Page, e.Alarm.Key})

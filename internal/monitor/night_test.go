@@ -58,6 +58,7 @@ type phone struct {
 	fate    error // of what comes
 	inbox   []alert.Message
 	at      []time.Time
+	seen    int    // of the inbox, by calls
 	taken   func() // called when a message was taken, before the sender hears of it
 	answers chan answered
 }
@@ -177,8 +178,8 @@ func nightDuty() alert.Duty {
 		Kinds: map[string]string{"push": "ntfy", "sms": "modem"}}
 }
 
-func newNight(t *testing.T, duty alert.Duty) *night {
-	n := &night{t: t, dir: t.TempDir(), duty: duty, bus: &fridges{temps: map[string]sensor.Temp{}}, push: &phone{name: "push", answers: make(chan answered)}, sms: &phone{name: "sms", answers: make(chan answered)}}
+func newNight(t *testing.T, duty alert.Duty, at time.Time) *night {
+	n := &night{t: t, ahead: time.Until(at), dir: t.TempDir(), duty: duty, bus: &fridges{temps: map[string]sensor.Temp{}}, push: &phone{name: "push", answers: make(chan answered)}, sms: &phone{name: "sms", answers: make(chan answered)}}
 	n.wall = func() time.Time { return time.Now().Add(n.ahead) }
 	n.bus.set(5000, "a", "b", "c", "d")
 	n.start()
@@ -262,14 +263,14 @@ func (n *night) calls(since time.Time) (lines []string) {
 	var all []call
 	for _, p := range []*phone{n.push, n.sms} {
 		p.mu.Lock()
-		for i, m := range p.inbox {
-			again := ""
+		for i := p.seen; i < len(p.inbox); i++ {
+			m, again := p.inbox[i], ""
 			if m.Again {
 				again = " again"
 			}
 			all = append(all, call{p.at[i], fmt.Sprintf("%d %s %s%s", int(p.at[i].Sub(since)/time.Minute), m.To, m.Purpose, again)})
 		}
-		p.inbox, p.at = nil, nil
+		p.seen = len(p.inbox)
 		p.mu.Unlock()
 	}
 	slices.SortStableFunc(all, func(a, b call) int { return a.at.Compare(b.at) })
@@ -277,6 +278,13 @@ func (n *night) calls(since time.Time) (lines []string) {
 		lines = append(lines, c.line)
 	}
 	return lines
+}
+
+// fresh are the messages that calls has not given yet.
+func (p *phone) fresh() []alert.Message {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.inbox[p.seen:])
 }
 
 // newest is the last message to an address.
@@ -331,9 +339,16 @@ func count(lines []string, what string) (n int) {
 
 var errDown = &alert.TemporaryError{Err: errors.New("no route to host")}
 
+// story tells of a night that begins at eight in the evening.
 func story(t *testing.T, duty alert.Duty, tell func(n *night)) {
+	t.Helper()
+	storyAt(t, duty, time.Date(2026, 5, 4, 20, 0, 0, 0, time.UTC), tell)
+}
+
+func storyAt(t *testing.T, duty alert.Duty, at time.Time, tell func(n *night)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		n := newNight(t, duty)
+		n := newNight(t, duty, at)
 		tell(n)
 		n.stop()
 	})
