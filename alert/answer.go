@@ -43,7 +43,12 @@ func (d *Desk) read(data string) (verb, notification string, ok bool) {
 
 // Message is the notification as a channel sends it, with its buttons.
 func (d *Desk) Message(n *Notification) Message {
-	m := Message{ID: n.ID, Key: n.Key(), To: d.address(n), Purpose: n.Purpose, Severity: n.Severity, Title: n.Title, Body: n.Body, Language: n.Language, Again: n.Again}
+	m := Message{ID: n.ID, Key: n.Key(), To: d.address(n), Purpose: n.Purpose, Severity: n.Severity, Title: n.Title, Body: n.Body, Language: n.Language, Again: n.Again, At: n.At}
+	for _, key := range n.Troubles {
+		if t := d.s.trouble(key); t != nil {
+			m.Units = append(m.Units, t.units()...)
+		}
+	}
 	if n.Purpose.Loud() || n.Purpose == Notice {
 		m.Buttons = d.buttons(n)
 	}
