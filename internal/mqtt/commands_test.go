@@ -200,10 +200,11 @@ func TestEventsAreFlat(t *testing.T) {
 	r := newRecord()
 	e := coldchain.Event{V: 1, Seq: 4, Time: 5000, Kind: coldchain.NotificationDue, Channel: "ntfy", Rules: []string{"a", "b"}, Config: &coldchain.Config{}, Call: &coldchain.Call{
 		Troubles: []string{"t1", "t2"}, Urgent: []string{"x"}, Person: "anna", Receipt: "secret-receipt", Body: "a long text", Purpose: "page", Step: 2, Repeat: true, BeyondMC: 1400, Until: 61_000, AfterS: 7}}
-	topic, payload, err := topics{r.Snapshot()}.entry(coldchain.Entry{Seq: 4, Event: &e})
-	if err != nil || topic != "coldkeep/s/n/event" {
-		t.Fatal(topic, err)
+	list, err := topicsOf(r.Snapshot()).entry(coldchain.Entry{Seq: 4, Event: &e}, time.Now())
+	if err != nil || len(list) != 1 || list[0].topic != "coldkeep/s/n/event" {
+		t.Fatal(list, err)
 	}
+	payload := list[0].payload
 	var got map[string]any
 	if err := json.Unmarshal(payload, &got); err != nil {
 		t.Fatal(err)

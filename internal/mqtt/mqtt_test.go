@@ -47,6 +47,17 @@ func (r *record) Entries(_ context.Context, after uint64, limit int) ([]coldchai
 	return list[:min(limit, len(list))], nil
 }
 
+func (r *record) Events(_ context.Context, after uint64, limit int) (events []coldchain.Event, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.list[min(int(after), len(r.list)):] {
+		if e.Event != nil && len(events) < limit {
+			events = append(events, *e.Event)
+		}
+	}
+	return events, nil
+}
+
 func (r *record) add(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
