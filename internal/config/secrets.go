@@ -87,5 +87,13 @@ func (c *Config) Files() (problems, warnings Errors) {
 			tell(&problems, f.at, "%s is empty", path)
 		}
 	}
+	c.certificates(func(path, format string, args ...any) {
+		for _, f := range c.files {
+			if f.path == path {
+				tell(&problems, f.at, format, args...)
+				return
+			}
+		}
+	})
 	return problems.sorted(), warnings.sorted()
 }

@@ -22,9 +22,12 @@ type Source struct {
 	Snapshot func() *coldchain.Snapshot
 	Interval time.Duration // between sweeps
 	Version  string
-	// Connected and Backlog are of MQTT; nil where none is configured.
-	Connected func() bool
-	Backlog   func() uint64
+	// Connected, Backlog, Published and CatchingUp are of MQTT; nil where none
+	// is configured.
+	Connected  func() bool
+	Backlog    func() uint64
+	Published  func() uint64
+	CatchingUp func() bool
 	// Peers says of the site's other daemons whether they are online, and nil
 	// while that cannot be known.
 	Peers func() map[string]bool
@@ -81,6 +84,8 @@ var (
 	unsent   = desc("notification_failures_total", "Notifications that a channel did not take, since the daemon started.", "channel")
 	mqttUp   = desc("mqtt_connected", "1 while the MQTT broker is connected.")
 	mqttLate = desc("mqtt_backlog_messages", "Readings and events that the MQTT broker has not acknowledged.")
+	mqttSent = desc("mqtt_published_total", "Readings and events that the MQTT broker has acknowledged, since the daemon started.")
+	mqttBusy = desc("mqtt_catching_up", "1 while a backlog is being sent to the MQTT broker.")
 
 	clock  = desc("clock_synchronized", "1 while the system's clock is disciplined.")
 	faults = desc("store_write_failures_total", "Steps that could not be written, since the daemon started.")
@@ -89,7 +94,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{buildInfo, probeTemp, probeUp, probeLast, probeReads, probeFails, probeDue, unitLow, unitHigh, unitOut, unitOutS, unitDark,
-		batches, flagged, allowance, alarms, troubles, oldest, drilled, answered, took, beat, peerUp, sent, unsent, mqttUp, mqttLate, clock, faults} {
+		batches, flagged, allowance, alarms, troubles, oldest, drilled, answered, took, beat, peerUp, sent, unsent, mqttUp, mqttLate, mqttSent, mqttBusy, clock, faults} {
 		ch <- d
 	}
 }
@@ -143,6 +148,8 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	if c.s.Connected != nil {
 		set(mqttUp, truth(c.s.Connected()))
 		set(mqttLate, float64(c.s.Backlog()))
+		count(mqttSent, float64(c.s.Published()))
+		set(mqttBusy, truth(c.s.CatchingUp()))
 	}
 	if c.s.Peers != nil {
 		for peer, online := range c.s.Peers() {

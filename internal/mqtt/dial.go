@@ -14,12 +14,17 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
+// writeTime is how long a publish may wait to be written. The window fits into
+// the buffers of a connection, so that it is no bound on slow networks: it
+// bounds how long paho goes on handing messages to a connection that is gone.
+const writeTime = 3 * time.Second
+
 // dialing is how one connection is made. Files are read anew each time.
 func (p *Publisher) dialing(t topics) (*paho.ClientOptions, error) {
 	o := paho.NewClientOptions().AddBroker(p.o.Broker).SetClientID(p.o.ClientID)
 	// Version 4 is 3.1.1; unsaid, a refusal would be tried again as 3.1.
 	o.SetProtocolVersion(4).SetCleanSession(true).SetAutoReconnect(false).SetConnectRetry(false).SetOrderMatters(true)
-	o.SetKeepAlive(15 * time.Second).SetPingTimeout(5 * time.Second).SetConnectTimeout(patience).SetWriteTimeout(patience)
+	o.SetKeepAlive(15 * time.Second).SetPingTimeout(5 * time.Second).SetConnectTimeout(p.patience).SetWriteTimeout(min(p.patience, writeTime))
 	o.SetBinaryWill(t.status(), []byte("offline"), 1, true)
 	secure, err := p.tls()
 	if err != nil {

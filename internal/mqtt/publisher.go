@@ -93,6 +93,7 @@ type Publisher struct {
 	denied    map[string]bool // topics that the broker does not let us read; said once
 	beat      time.Duration   // between `online` and `online`
 	least     time.Duration   // the first pause between connections
+	patience  time.Duration   // for an answer of the broker
 	birth     time.Duration   // the longest wait before Home Assistant is told all again
 }
 
@@ -113,7 +114,7 @@ func New(j Journal, o Options) (*Publisher, error) {
 	if o.DiscoveryPrefix == "" {
 		o.DiscoveryPrefix = "homeassistant"
 	}
-	return &Publisher{j: j, o: o, desk: newDesk(o.Do), peers: newPeers(o.Peers), denied: map[string]bool{}, beat: beatTime, least: pauseLeast, birth: birthTime}, nil
+	return &Publisher{j: j, o: o, desk: newDesk(o.Do), peers: newPeers(o.Peers), denied: map[string]bool{}, beat: beatTime, least: pauseLeast, patience: patience, birth: birthTime}, nil
 }
 
 // Connected says whether the broker has the session.

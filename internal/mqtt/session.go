@@ -55,7 +55,7 @@ func (p *Publisher) session(ctx context.Context, up func()) error {
 		})
 	})
 	s.c = paho.NewClient(o)
-	if err := s.waitLong(ctx, s.c.Connect(), 2*patience); err != nil {
+	if err := s.waitLong(ctx, s.c.Connect(), 2*p.patience); err != nil {
 		return p.refused(err)
 	}
 	defer s.c.Disconnect(100)
@@ -95,7 +95,7 @@ func (p *Publisher) session(ctx context.Context, up func()) error {
 
 // wait waits for a token while the connection stands.
 func (s *session) wait(ctx context.Context, t paho.Token) error {
-	return s.waitLong(ctx, t, patience)
+	return s.waitLong(ctx, t, s.p.patience)
 }
 
 func (s *session) waitLong(ctx context.Context, t paho.Token, most time.Duration) error {
