@@ -20,17 +20,24 @@ type watcher struct {
 	c   paho.Client
 	mu  sync.Mutex
 	got map[string]string
+	n   map[string]int // messages by topic
+	// kept are those that were retained when it came.
+	kept map[string]bool
+	list []string // topics in the order of arrival
 }
 
 func watch(t *testing.T, addr, topic string) *watcher {
 	t.Helper()
-	w := &watcher{c: paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + addr).SetClientID("watcher-" + strings.ToLower(t.Name()))), got: map[string]string{}}
+	w := &watcher{c: paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + addr).SetClientID("watcher-" + strings.ToLower(t.Name()) + topic)), got: map[string]string{}, n: map[string]int{}, kept: map[string]bool{}}
 	settled(t, w.c.Connect())
 	t.Cleanup(func() { w.c.Disconnect(10) })
 	settled(t, w.c.Subscribe(topic, 1, func(_ paho.Client, m paho.Message) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.got[m.Topic()] = string(m.Payload())
+		w.n[m.Topic()]++
+		w.kept[m.Topic()] = m.Retained()
+		w.list = append(w.list, m.Topic()+" "+string(m.Payload()))
 	}))
 	return w
 }
@@ -46,6 +53,12 @@ func (w *watcher) said(topic string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.got[topic]
+}
+
+func (w *watcher) count(topic string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.n[topic]
 }
 
 func broker(t *testing.T) *Broker {
