@@ -374,6 +374,7 @@ func TestHomeAssistantStarts(t *testing.T) {
 	w := watch(t, b.Addr(), "#")
 	const config, state = "homeassistant/device/coldkeep_s_n_f/config", "coldkeep/s/n/unit/f/state"
 	settled(t, w.c.Publish("homeassistant/status", 1, true, "online")) // of an earlier start: what is retained tells nothing new
+	await(t, "that to be over", func() bool { return w.said("homeassistant/status") == "online" })
 	start(t, newRecord(), Options{Broker: "tcp://" + b.Addr(), ClientID: "test", Discovery: true, Log: quiet}, func(p *Publisher) { p.birth = 100 * time.Millisecond })
 	await(t, "the description", func() bool { return w.count(config) == 1 && w.count(state) == 1 })
 	time.Sleep(300 * time.Millisecond)
