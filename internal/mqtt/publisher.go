@@ -66,8 +66,8 @@ type Options struct {
 
 const (
 	cursorName = "mqtt"
-	window     = 100 // publishes that wait for their acknowledgement
-	page       = 500 // entries read at once
+	window     = 100  // publishes that wait for their acknowledgement
+	page       = 2000 // entries read at once
 	patience   = 10 * time.Second
 	memoryTime = 2 * time.Second
 	pauseLeast = time.Second
