@@ -322,6 +322,13 @@ func TestAboutToBeLostBreaksEverything(t *testing.T) {
 	if err := o.do(Order{Name: "shelve", By: "anna", Reason: "defrosting", Until: o.now.Add(2 * time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
+	if i := slices.IndexFunc(o.journal, func(e Event) bool {
+		return e.Kind == Due && e.Notification.Purpose == Taken && e.Notification.Person == ""
+	}); i < 0 {
+		t.Error("the services do not hear that it is shelved")
+	} else if title := o.journal[i].Notification.Title; !strings.Contains(title, "PUT OFF by anna") || strings.Contains(title, "going") {
+		t.Errorf("that it is shelved reads %q", title)
+	}
 	o.due()
 	o.pass(39 * time.Minute)
 	o.want()
