@@ -342,6 +342,29 @@ func TestAboutToBeLostBreaksEverything(t *testing.T) {
 	}
 }
 
+// Whoever took, or put off, what could wait did not take what wakes people.
+func TestWhatWaitedBecomesCritical(t *testing.T) {
+	for name, order := range map[string]Order{
+		"taken":   {Name: "ack", By: "boss", Promise: 20 * time.Hour},
+		"put off": {Name: "shelve", By: "boss", Reason: "known", Until: three.Add(20 * 24 * time.Hour)},
+	} {
+		o := newOffice(t, testDuty())
+		o.warm("f1", 7000, 0, 0)
+		o.sit.Alarms = append(o.sit.Alarms, Alarm{Key: "f1/EX-1", Kind: BatchFlagged, Severity: Warning, Unit: "f1", Batch: "EX-1", Text: "above 8 °C, inside the allowance", Raised: three})
+		o.sit.Units[0].Beyond = 500 // it has not gone back yet
+		o.turn()
+		if err := o.do(order); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		o.due()
+		o.warm("f1", 9400, 1, 0)
+		o.turn()
+		if got := o.due(); len(got) != 1 || !strings.HasSuffix(got[0], "anna by push: page") {
+			t.Errorf("%s: then it becomes critical, and the calls are %q", name, got)
+		}
+	}
+}
+
 // A batch that is lost keeps nobody up once its unit is well again; the
 // decision waits for the day.
 func TestALostBatchWaitsForTheMorning(t *testing.T) {
