@@ -26,8 +26,9 @@ type Journal interface {
 
 // A DueMessage goes to a channel.
 type DueMessage struct {
-	Channel string
-	Message Message
+	Channel  string
+	Message  Message
+	Repeated string // the body where it may have arrived before
 }
 
 const (
@@ -83,7 +84,9 @@ func (d *Dispatcher) Run(ctx context.Context) {
 			}
 		}
 		for _, m := range d.j.Due() {
-			m.Message.Again = m.Message.Again || again
+			if again && !m.Message.Again {
+				m.Message.Again, m.Message.Body = true, m.Repeated
+			}
 			d.start(ctx, m)
 		}
 		again = false

@@ -192,6 +192,9 @@ func TestKilledBetweenSentAndRecorded(t *testing.T) {
 			t.Fatalf("before the kill %q", got)
 		}
 		n.start()
+		if m, _ := n.newest("anna"); !strings.HasSuffix(m.Body, "You may have had this message before.") {
+			t.Errorf("the page that is sent again ends %q", m.Body)
+		}
 		if got := n.calls(began); count(got, "anna page again") != 1 || len(got) != 1 {
 			t.Errorf("after the start %q, want one page, marked as perhaps a repeat", got)
 		}
