@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -40,7 +41,7 @@ func (d *Desk) Troubles() []View {
 			if m.Left.IsZero() {
 				v.Alarms = append(v.Alarms, m.Key)
 			}
-			if m.Left.IsZero() || !t.holds() {
+			if (m.Left.IsZero() || !t.holds()) && !slices.Contains(texts, m.Text) {
 				texts = append(texts, m.Text)
 			}
 		}

@@ -109,6 +109,7 @@ func (p *reader) contact(v value, i int, before []alert.Contact) (c alert.Contac
 		f["to"].bad("%s has an address of its own; leave `to` out", ch.ID)
 		ok = false
 	case k.address == nil:
+	case !f["to"].there() && ch.To == "" && k.alone:
 	case !f["to"].there() && ch.To == "":
 		v.bad("the address is missing: `to: …`, %s", k.address.what)
 		ok = false

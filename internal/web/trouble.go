@@ -36,8 +36,9 @@ type troubleView struct {
 	Shelves  []choice
 }
 
-// A troubleLine is a unit as it stands: with Temp now, or the Last one.
-type troubleLine struct{ Title, Temp, Last, Range, Status, Icon, Tone, Trend string }
+// A troubleLine is a unit as it stands: with Temp now, or the Last one; and
+// what to do there.
+type troubleLine struct{ Title, Temp, Last, Range, Status, Icon, Tone, Trend, Do string }
 
 type calledView struct{ Name, At string }
 
@@ -104,12 +105,20 @@ func viewTrouble(snap *coldchain.Snapshot, t *coldchain.Trouble, r coldchain.Rea
 			continue
 		}
 		where = append(where, u.Title())
-		v.Lines = append(v.Lines, viewLine(u, r))
+		x := viewLine(u, r)
+		if t.State == "raised" || t.State == "acknowledged" {
+			x.Do = todo(u)
+		}
+		v.Lines = append(v.Lines, x)
 	}
 	if len(v.Lines) == 1 {
 		v.Lines[0].Title = "" // it is the heading
 	}
 	v.Where = strings.Join(where, ", ")
+	v.Say = v.Where
+	if len(where) > 2 { // their lines name them
+		v.Where = fmt.Sprintf("%d units", len(where))
+	}
 	switch {
 	case t.Drill:
 		v.Where = "TEST, no danger"
@@ -126,7 +135,7 @@ func viewTrouble(snap *coldchain.Snapshot, t *coldchain.Trouble, r coldchain.Rea
 		}
 		v.Called = append(v.Called, calledView{name, clock(r, c.At)})
 	}
-	v.Say = v.Where + ": " + v.Head + ". " + v.Text
+	v.Say = cmp.Or(v.Say, v.Where) + ": " + v.Head + ". " + v.Text
 	return v
 }
 
@@ -190,6 +199,25 @@ func viewLine(u *coldchain.UnitState, r coldchain.Reader) troubleLine {
 		x.Last = coldchain.Degrees(p.LastGood.Temp, u.Range.Low, u.Range.High) + " °C at " + clock(r, p.LastGood.Time)
 	}
 	return x
+}
+
+// todo is what to do at a unit first, in the words of the messages; "" where
+// nothing is wrong with it.
+func todo(u *coldchain.UnitState) string {
+	frozen := u.Range.High <= 0
+	switch {
+	case u.Unmonitored:
+		return "Read the unit's own display. Out of range: save the vials first."
+	case u.OutOfRange && u.Side == "high" && frozen:
+		return "Keep the door shut; look at plug and switch. Do not move the vials to a fridge."
+	case u.OutOfRange && u.Side == "high":
+		return "Shut the door; look at plug and switch. Not falling in 10 min: move the vials to a fridge in range."
+	case u.OutOfRange && frozen:
+		return "Look at the freezer's setting. Do not move the vials to a fridge."
+	case u.OutOfRange:
+		return "Look at the thermostat; move the vials off the coldest wall. Do not use any that froze."
+	}
+	return ""
 }
 
 // firstLost tells of the batch that is over its limit first if all stays as it
