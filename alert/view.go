@@ -41,8 +41,12 @@ func (d *Desk) Troubles() []View {
 			if m.Left.IsZero() {
 				v.Alarms = append(v.Alarms, m.Key)
 			}
-			if (m.Left.IsZero() || !t.holds()) && !slices.Contains(texts, m.Text) {
-				texts = append(texts, m.Text)
+			text := m.Text
+			if m.Batch != "" && !strings.Contains(text, m.Batch) {
+				text = m.Batch + ": " + text
+			}
+			if (m.Left.IsZero() || !t.holds()) && !slices.Contains(texts, text) {
+				texts = append(texts, text)
 			}
 		}
 		v.Text = strings.Join(texts, "; ")

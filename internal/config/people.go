@@ -69,6 +69,9 @@ func (p *reader) people(v value) {
 			x.Contacts = append(x.Contacts, contact)
 		}
 	}
+	if len(x.Contacts) > 0 && !slices.ContainsFunc(x.Contacts, func(c alert.Contact) bool { return p.channel(c.Channel).Kind != "log" }) {
+		p.warn(f["contacts"], "%s is called in the log only, which wakes nobody: give a channel that rings", x.ID)
+	}
 	if q := f["quiet"]; q.there() {
 		h, ok := hoursOf(q.fields("days", "from", "to")).read(q, everyDay)
 		switch {

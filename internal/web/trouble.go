@@ -25,7 +25,8 @@ type troubleView struct {
 	Since    string
 	AtMs     int64
 	Lines    []troubleLine
-	Lost     string // the first batch over its limit, or that one is
+	Lost     string // the batch that is over its limit first
+	Blocked  string // those that are
 	Called   []calledView
 	Drill    bool
 	Folded   bool // it does not press: the answers are behind one touch
@@ -126,7 +127,7 @@ func viewTrouble(snap *coldchain.Snapshot, t *coldchain.Trouble, r coldchain.Rea
 		v.Where = page.Site
 	}
 	if t.State != "cleared" {
-		v.Lost = firstLost(snap, t.Units, r)
+		v.Lost, v.Blocked = firstLost(snap, t.Units, r), blocked(snap, t.Units)
 	}
 	for _, c := range t.Called {
 		name := c.Name
@@ -242,6 +243,21 @@ func firstLost(snap *coldchain.Snapshot, units []string, r coldchain.Reader) str
 		return "First over its limit: " + what + ", now"
 	}
 	return "First over its limit: " + what + " at " + clock(r, *first.LostAt) + ", in " + coldchain.Span(left)
+}
+
+// blocked names the batches in the units that a person must decide on; ""
+// where there is none.
+func blocked(snap *coldchain.Snapshot, units []string) string {
+	var ids []string
+	for i := range snap.Batches {
+		if b := &snap.Batches[i]; b.Verdict == coldchain.Quarantined && slices.Contains(units, b.Unit) {
+			ids = append(ids, b.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	return "Do not use: " + strings.Join(ids, ", ")
 }
 
 // alone says whether the trouble is the only one of its unit.

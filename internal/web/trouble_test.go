@@ -171,9 +171,10 @@ func TestThePageTellsWhatToDoAtEachUnit(t *testing.T) {
 	}
 	raised := all[5]
 	raised.Units = []string{"fridge-1", "fridge-2", "freezer-1"}
+	d.snap.Batches = append(d.snap.Batches, coldchain.BatchState{ID: "EX-0413", Unit: "fridge-1", Verdict: coldchain.Quarantined}, coldchain.BatchState{ID: "EX-0414", Unit: "fridge-3", Verdict: coldchain.Quarantined})
 	many := page(raised)
 	for _, want := range []string{">3 units<", `<p class="name">Treatment room fridge</p>`, `<p class="do">Shut the door; look at plug and switch.`, `<p class="name">Store fridge</p>`,
-		"Do not use any that froze.", `<p class="name">Freezer</p>`, "Read the unit&#39;s own display.", `data-say="Treatment room fridge, Store fridge, Freezer: NOBODY IS GOING YET.`} {
+		"Do not use any that froze.", "Do not use: EX-0413</p>", `<p class="name">Freezer</p>`, "Read the unit&#39;s own display.", `data-say="Treatment room fridge, Store fridge, Freezer: NOBODY IS GOING YET.`} {
 		if !strings.Contains(many, want) {
 			t.Errorf("many units lack %q:\n%s", want, many)
 		}
