@@ -27,6 +27,7 @@ type troubleView struct {
 	Lines    []troubleLine
 	Lost     string // the batch that is over its limit first
 	Blocked  string // those that are
+	Do       []string
 	Called   []calledView
 	Drill    bool
 	Folded   bool // it does not press: the answers are behind one touch
@@ -37,9 +38,8 @@ type troubleView struct {
 	Shelves  []choice
 }
 
-// A troubleLine is a unit as it stands: with Temp now, or the Last one; and
-// what to do there.
-type troubleLine struct{ Title, Temp, Last, Range, Status, Icon, Tone, Trend, Do string }
+// A troubleLine is a unit as it stands: with Temp now, or the Last one.
+type troubleLine struct{ Title, Temp, Last, Range, Status, Icon, Tone, Trend string }
 
 type calledView struct{ Name, At string }
 
@@ -106,19 +106,18 @@ func viewTrouble(snap *coldchain.Snapshot, t *coldchain.Trouble, r coldchain.Rea
 			continue
 		}
 		where = append(where, u.Title())
-		x := viewLine(u, r)
-		if t.State == "raised" || t.State == "acknowledged" {
-			x.Do = todo(u)
+		v.Lines = append(v.Lines, viewLine(u, r))
+		if do := todo(u); do != "" && (t.State == "raised" || t.State == "acknowledged") && !slices.Contains(v.Do, do) {
+			v.Do = append(v.Do, do)
 		}
-		v.Lines = append(v.Lines, x)
 	}
 	if len(v.Lines) == 1 {
 		v.Lines[0].Title = "" // it is the heading
 	}
 	v.Where = strings.Join(where, ", ")
 	v.Say = v.Where
-	if len(where) > 2 { // their lines name them
-		v.Where = fmt.Sprintf("%d units", len(where))
+	if len(where) > 2 && t.State != "cleared" { // their lines tell it, and the answers must not be far down
+		v.Where, v.Text = fmt.Sprintf("%d units", len(where)), ""
 	}
 	switch {
 	case t.Drill:
@@ -136,7 +135,7 @@ func viewTrouble(snap *coldchain.Snapshot, t *coldchain.Trouble, r coldchain.Rea
 		}
 		v.Called = append(v.Called, calledView{name, clock(r, c.At)})
 	}
-	v.Say = cmp.Or(v.Say, v.Where) + ": " + v.Head + ". " + v.Text
+	v.Say = cmp.Or(v.Say, v.Where) + ": " + v.Head + ". " + t.Text
 	return v
 }
 
