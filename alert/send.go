@@ -126,6 +126,10 @@ func (d *Desk) page(p *Person, contact int) {
 	}
 	switch {
 	case len(pages) > 0:
+		// What is real is not mixed with a test.
+		if real := slices.DeleteFunc(slices.Clone(pages), func(t *trouble) bool { return t.Drill }); len(real) > 0 {
+			pages = real
+		}
 		if d.mayPage(l, c.Channel, urgent, d.now) {
 			purpose := Page
 			if pages[0].Drill {
@@ -312,7 +316,7 @@ func (d *Desk) who(t *Telling, x *trouble) {
 	case x.Ack != nil:
 		t.Who, t.Until = x.Ack.By, x.Ack.Until
 	case x.Shelf != nil:
-		t.Who, t.Until = x.Shelf.By, x.Shelf.Until
+		t.Who, t.Until, t.Shelved = x.Shelf.By, x.Shelf.Until, true
 	case x.Had != nil && x.Lapse != "":
 		t.Lapse, t.Who, t.Until = x.Lapse, x.Had.By, x.Had.Until
 	default:

@@ -324,14 +324,18 @@ func (w *composer) loss(l *Line) *passage {
 	return p
 }
 
-// takenTitle says who goes.
+// takenTitle says who goes, or who has put it off.
 func (w *composer) takenTitle() passages {
 	_, key, v := w.head()
 	v["who"], v["until"] = w.who(), w.clock(w.t.Until)
 	if v["who"] == "" {
 		v["who"] = w.say("who.unnamed", nil)
 	}
-	say := func(v values) string { return w.say("taken", v.with("what", w.calm(key, v))) }
+	phrase := "taken"
+	if w.t.Shelved {
+		phrase = "shelved"
+	}
+	say := func(v values) string { return w.say(phrase, v.with("what", w.calm(key, v))) }
 	return passages{w.sentence(say, v), w.folded()}
 }
 
