@@ -563,3 +563,27 @@ func TestTheJournalIsTheDesk(t *testing.T) {
 		t.Errorf("from the journal:\n%s\nwant\n%s", b, a)
 	}
 }
+
+// What was on its way when the daemon ended may have arrived: its words say so,
+// once, and within the length of a message.
+func TestWhatMayHaveArrivedSaysSo(t *testing.T) {
+	o := newOffice(t, testDuty())
+	o.fate = func(n Notification) (Outcome, bool) { return Outcome{}, n.Person == "anna" }
+	o.warm("f1", 9400, 1, 0)
+	o.turn()
+	again := replayed(testDuty(), o.journal)
+	before := again.Flights()
+	for range 2 {
+		again.Doubt()
+		list := again.Flights()
+		if len(list) != 1 || !list[0].Again || list[0].Body != before[0].Body+" You may have had this message before." || !again.Message(&list[0]).Again {
+			t.Errorf("after the start: %+v", list)
+		}
+	}
+	long := again.s.Notes[before[0].ID]
+	long.Again, long.Body = false, strings.Repeat("words ", 160)+"end"
+	again.Doubt()
+	if n := runes(long.Title) + 1 + runes(long.Body); n > messageMost || !strings.HasSuffix(long.Body, "… You may have had this message before.") {
+		t.Errorf("%d characters: %s", n, long.Body)
+	}
+}

@@ -198,6 +198,9 @@ func TestKilledBetweenSentAndRecorded(t *testing.T) {
 		if got := n.calls(began); count(got, "anna page again") != 1 || len(got) != 1 {
 			t.Errorf("after the start %q, want one page, marked as perhaps a repeat", got)
 		}
+		if last := n.push.inbox[len(n.push.inbox)-1]; !strings.HasSuffix(last.Body, "You may have had this message before.") {
+			t.Errorf("what anna reads does not say that it may be a repeat: %s", last.Body)
+		}
 		time.Sleep(3 * time.Minute)
 		if got := n.calls(began); count(got, " anna page") != 0 {
 			t.Errorf("and then %q", got)
