@@ -155,7 +155,10 @@ func (d *Dispatcher) report(ctx context.Context, m DueMessage, o Outcome) {
 		if ctx.Err() == nil {
 			d.log.Error("notification cannot be recorded", "notification", o.ID, "cause", err)
 		}
-		pause(ctx, reportGap)
+		select {
+		case <-time.After(reportGap):
+		case <-ctx.Done():
+		}
 	}
 }
 
@@ -181,7 +184,10 @@ func (d *Dispatcher) sync(ctx context.Context, name string, s Syncer) {
 			}
 			last = time.Now()
 			// Changes come in crowds: one call tells of all.
-			pause(ctx, reportGap)
+			select {
+			case <-time.After(reportGap):
+			case <-ctx.Done():
+			}
 		}
 		timer := time.NewTimer(syncEvery)
 		select {
