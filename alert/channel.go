@@ -78,6 +78,9 @@ type Syncer interface {
 	Sync(ctx context.Context, all []Message) error
 }
 
+// Syncs says whether channels of a kind are Syncers.
+func Syncs(kind string) bool { return kind == "alertmanager" }
+
 // A Post takes what people answer.
 type Post interface {
 	// Hear takes an answer and gives the words to show the person. An error

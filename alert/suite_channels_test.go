@@ -142,6 +142,9 @@ func TestAMessageArrivesWhole(t *testing.T) {
 		if p.Name() == "" {
 			t.Error("it has no name")
 		}
+		if _, is := p.Notifier.(Syncer); is != Syncs(p.settings(t).Kind) {
+			t.Errorf("it is a Syncer: %v, and Syncs says otherwise", is)
+		}
 		m := sample(p.to)
 		if _, err := p.send(t, m); err != nil {
 			t.Fatal(err)
