@@ -51,6 +51,7 @@ func (d *Desk) Message(n *Notification) Message {
 	}
 	if n.Purpose.Loud() || n.Purpose == Notice {
 		m.Buttons = d.buttons(n)
+		m.HowTo = d.words.For(n.Language).NumberedAnswers(m.Buttons)
 	}
 	return m
 }
@@ -81,7 +82,7 @@ func (d *Desk) Sent(channel string) (list []Sent) {
 		if n.Channel != channel || !n.Done || !n.Purpose.Loud() || !slices.ContainsFunc(n.Troubles, d.answerable) {
 			continue
 		}
-		list = append(list, Sent{ID: n.ID, To: d.address(n), Receipt: n.Receipt, Buttons: d.buttons(n), Plain: d.sign(verbGoing, n.ID), At: n.At, Quiet: !slices.ContainsFunc(n.Troubles, d.rings)})
+		list = append(list, Sent{ID: n.ID, To: d.address(n), Receipt: n.Receipt, Buttons: d.buttons(n), Words: d.words.For(n.Language).AnswerWords(), Plain: d.sign(verbGoing, n.ID), At: n.At, Quiet: !slices.ContainsFunc(n.Troubles, d.rings)})
 	}
 	slices.SortFunc(list, func(a, b Sent) int { return -older(a.ID, b.ID) })
 	return list

@@ -1,14 +1,14 @@
 package alert
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"unicode"
 )
 
 // withAnswers is the text of a message where no button can be touched: title,
-// body and a last line that says how to answer. The words of the buttons are
-// in the message's language already.
+// body and a last line that says how to answer.
 func withAnswers(m Message) string {
 	text := m.Title
 	if m.Body != "" {
@@ -17,15 +17,16 @@ func withAnswers(m Message) string {
 	if len(m.Buttons) == 0 {
 		return text
 	}
-	var how []string
-	for i, b := range m.Buttons {
-		how = append(how, strconv.Itoa(i+1)+" "+b.Text)
+	return text + "\n" + cmp.Or(m.HowTo, "Answer "+inNumbers(m.Buttons))
+}
+
+// inNumbers lists buttons: 1 Going, 30 min; 2 Can't: call next; 3 Status.
+func inNumbers(buttons []Button) string {
+	var list []string
+	for i, b := range buttons {
+		list = append(list, strconv.Itoa(i+1)+" "+b.Text)
 	}
-	say := "Answer "
-	if strings.HasPrefix(m.Language, "de") {
-		say = "Antwort: "
-	}
-	return text + "\n" + say + strings.Join(how, "; ")
+	return strings.Join(list, "; ")
 }
 
 // A meaning is a group of words that stand for one button.
@@ -78,6 +79,14 @@ func buttonOf(text string, open []Sent, from string) (data string) {
 	for i, b := range newest.Buttons {
 		if number == strconv.Itoa(i+1) && (rest == "" || rest == spoken(b.Text) || meaningOf(rest) >= 0 && meaningOf(rest) == meaningAt(newest.Buttons, i)) {
 			return b.Data
+		}
+	}
+	// The words of the message's own language, before those that everybody knows.
+	for i, b := range newest.Buttons[:min(len(newest.Buttons), len(newest.Words))] {
+		for _, w := range newest.Words[i] {
+			if rest, ok := strings.CutPrefix(said, spoken(w)); ok && w != "" && (rest == "" || rest[0] == ' ' && onlyFill(rest, []string{"min"})) {
+				return b.Data
+			}
 		}
 	}
 	if want := meaningOf(said); want >= 0 {

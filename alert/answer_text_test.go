@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -57,11 +58,56 @@ func TestATextSaysHowToAnswerIt(t *testing.T) {
 		t.Errorf("%q, not %q", got, want)
 	}
 	m.Language, m.Buttons = "de", []Button{{"Komme, 30 Min.", "g"}, {"Kann nicht", "n"}, {"Status", "s"}}
+	m.HowTo = NewCatalogues().For(m.Language).NumberedAnswers(m.Buttons)
 	if got, want := withAnswers(m), "FRIDGE 1 TOO WARM\nShut the door.\nAntwort: 1 Komme, 30 Min.; 2 Kann nicht; 3 Status"; got != want {
 		t.Errorf("%q, not %q", got, want)
 	}
 	m.Buttons, m.Body = nil, ""
 	if got := withAnswers(m); got != "FRIDGE 1 TOO WARM" {
 		t.Errorf("without buttons: %q", got)
+	}
+}
+
+// A clinic's own language offers its own words, and they are understood.
+func TestOwnWordsAreUnderstood(t *testing.T) {
+	own, err := ReadCatalogue([]byte(`language: fr
+phrases:
+  button.going: "J'y vais, {n} min"
+  button.cant: "Impossible: suivant"
+  button.status: "Situation"
+  answer.numbers: "Répondez {answers}"
+  answer.going: "VAIS, PRÉSENT"
+  answer.cant: "IMPOSSIBLE, PAS POSSIBLE"
+  answer.status: "SITUATION, ÉTAT"
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := NewCatalogues()
+	words.Add(own)
+	duty := testDuty()
+	for i := range duty.People {
+		duty.People[i].Language = "fr"
+	}
+	o := newOffice(t, duty)
+	o.d = NewDesk(duty, words, []byte("a key of the test"))
+	o.fate = func(n Notification) (Outcome, bool) {
+		m := o.d.Message(&n)
+		if n.Person != "" && !strings.HasSuffix(withAnswers(m), "\nRépondez 1 J'y vais, 30 min; 2 Impossible: suivant; 3 Situation") {
+			t.Errorf("it says %s", withAnswers(m))
+		}
+		return Outcome{}, false
+	}
+	o.warm("f1", 9400, 1, 0)
+	o.pass(2 * time.Minute)
+	open := o.d.Sent("sms")
+	if len(open) != 1 {
+		t.Fatalf("open: %+v", open)
+	}
+	g, n, s := open[0].Buttons[0].Data, open[0].Buttons[1].Data, open[0].Buttons[2].Data
+	for text, want := range map[string]string{"présent": g, "Vais 30": g, "VAIS 20 min!": g, "pas possible": n, "Impossible": n, "état": s, "1": g, "3": s, "going": g, "vais pas": "", "présente mes excuses": "", "oui": ""} {
+		if got := buttonOf(text, open, open[0].To); got != want {
+			t.Errorf("%q means %q, not %q", text, got, want)
+		}
 	}
 }

@@ -107,6 +107,7 @@ func BenchmarkTurnInTrouble(b *testing.B) {
 // every person was told of the trouble of every unit, by a message that was
 // taken after it began; and no contact was used more often than may be.
 func TestNothingIsLostAmongManyAlarms(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, crowd())
 	o.sit = cellar(256, 2000)
 	n := 0

@@ -39,6 +39,7 @@ type Message struct {
 	Body     string
 	Language string   // "en", "de"
 	Buttons  []Button // at most three
+	HowTo    string   // for channels without buttons: the line that tells how to answer; "": in English
 	Again    bool     // it may have arrived before: the words say so already
 
 	// For services, which sort by more than words.
@@ -104,8 +105,9 @@ type Answer struct {
 type Sent struct {
 	ID, To, Receipt string
 	Buttons         []Button
-	Plain           string // the data of "going", with no time promised
-	Quiet           bool   // somebody has it: it need not ring any more
+	Words           [3][]string // that stand for the buttons in the message's language
+	Plain           string      // the data of "going", with no time promised
+	Quiet           bool        // somebody has it: it need not ring any more
 	At              time.Time
 }
 

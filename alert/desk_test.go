@@ -287,6 +287,7 @@ func TestAPowerCutIsOneTrouble(t *testing.T) {
 
 // What waits for working hours wakes nobody, and a unit without stock neither.
 func TestWhoIsWoken(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, testDuty())
 	o.warm("f1", 9400, 1, 0)
 	o.sit.Units[0].Batches = nil
@@ -368,6 +369,7 @@ func TestWhatWaitedBecomesCritical(t *testing.T) {
 // A batch that is lost keeps nobody up once its unit is well again; the
 // decision waits for the day.
 func TestALostBatchWaitsForTheMorning(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, testDuty())
 	o.warm("f1", 9400, 1, 0)
 	o.turn()

@@ -250,6 +250,7 @@ func TestShortTextFits(t *testing.T) {
 		t.Errorf("a body of 1,024 characters is not whole: %q", text)
 	}
 	m.Language, m.Buttons = "de", []Button{{"Gehe hin, 30 min", "g"}, {"Kann nicht: nächste Person", "n"}}
+	m.HowTo = NewCatalogues().For("de").NumberedAnswers(m.Buttons)
 	if text := shortText(m); !strings.HasSuffix(text, "\nAntwort: 1 Gehe hin, 30 min; 2 Kann nicht: nächste Person") {
 		t.Errorf("in German: %q", text)
 	}

@@ -20,7 +20,7 @@ const (
 // buttons, how to answer.
 func shortText(m Message) string {
 	text := withAnswers(Message{Title: m.Title, Body: m.Body})
-	how := withAnswers(Message{Buttons: m.Buttons, Language: m.Language})
+	how := withAnswers(Message{Buttons: m.Buttons, HowTo: m.HowTo})
 	text, how = gsmPlainly.Replace(text), gsmPlainly.Replace(how)
 	size, most := gsmSize, gsmMost
 	if gsmSize(text+how) < 0 {
