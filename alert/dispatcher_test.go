@@ -105,7 +105,7 @@ func dispatch(t *testing.T, tell func(d *desktop, b *bell)) {
 }
 
 func due(channel, id string) DueMessage {
-	return DueMessage{Channel: channel, Message: Message{ID: id, Title: "t", Body: "b"}, Repeated: "b again"}
+	return DueMessage{Channel: channel, Message: Message{ID: id, Title: "t", Body: "b"}}
 }
 
 // What becomes of a message is told as what it is worth.

@@ -295,7 +295,7 @@ func (e *email) compose(m Message, to *mail.Address, now time.Time) ([]byte, err
 	header("Date", now.Format(time.RFC1123Z))
 	header("From", folded(e.from.String()))
 	header("To", folded(to.String()))
-	header("Subject", folded(mime.QEncoding.Encode("utf-8", cut(headerLine(m.Title), subjectMost))))
+	header("Subject", folded(mime.QEncoding.Encode("utf-8", Cut(headerLine(m.Title), subjectMost))))
 	header("Message-ID", e.messageID(m))
 	if m.Key != "" {
 		thread := "<trouble." + digest(m.Key) + "@" + e.domain() + ">"

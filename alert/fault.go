@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,7 +29,7 @@ func httpFault(who string, r *http.Response, text string) error {
 }
 
 func statusError(who string, r *http.Response, text string) error {
-	return fmt.Errorf("%s answered %s: %s", who, r.Status, cut(strings.TrimSpace(text), 300))
+	return fmt.Errorf("%s answered %s: %s", who, r.Status, Cut(strings.TrimSpace(text), 300))
 }
 
 func retryAfter(r *http.Response) time.Duration {
@@ -59,56 +58,4 @@ func netFault(who string, err error) error {
 		return err
 	}
 	return &UnknownError{Err: err}
-}
-
-// Secret reads a secret from a file. A bare name is a systemd credential
-// ($CREDENTIALS_DIRECTORY). A file that others may read is refused: it is no
-// secret.
-func Secret(path string) (string, error) {
-	path = SecretPath(path)
-	st, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("read secret: %w", err)
-	}
-	if st.Mode().Perm()&0o007 != 0 {
-		return "", fmt.Errorf("read secret %s: everybody may read it: chmod 0640 it", path)
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("read secret: %w", err)
-	}
-	s := strings.TrimSpace(string(b))
-	if s == "" {
-		return "", fmt.Errorf("read secret %s: it is empty", path)
-	}
-	return s, nil
-}
-
-// SecretPath is where a secret lies that the config names.
-func SecretPath(path string) string {
-	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" && !strings.Contains(path, "/") {
-		return dir + "/" + path
-	}
-	return path
-}
-
-// join writes a list for people: a, b and c.
-func join(list []string) string {
-	switch n := len(list); n {
-	case 0:
-		return ""
-	case 1:
-		return list[0]
-	default:
-		return strings.Join(list[:n-1], ", ") + " and " + list[n-1]
-	}
-}
-
-// cut shortens to n characters, never within one.
-func cut(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n {
-		return s
-	}
-	return string(r[:n-1]) + "…"
 }

@@ -46,7 +46,7 @@ func (g *goAlert) Name() string { return g.id }
 func (g *goAlert) Notify(ctx context.Context, m Message) (string, error) {
 	key := dedupKey(m.Key)
 	// The summary is wanted for closing, too.
-	form := url.Values{"summary": {cut(m.Title, goAlertSummary)}, "details": {cut(m.Body, goAlertDetails)}, "dedup": {key}}
+	form := url.Values{"summary": {Cut(m.Title, goAlertSummary)}, "details": {Cut(m.Body, goAlertDetails)}, "dedup": {key}}
 	switch m.Purpose {
 	case Page, Notice, Worse, Test:
 	case Taken:

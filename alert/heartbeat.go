@@ -80,7 +80,7 @@ func (h *Heartbeat) ping(ctx context.Context) error {
 		u = u.JoinPath("fail") // keeps the query
 	}
 	in := intake{who: "the heartbeat's service", url: u.String(), client: h.client}
-	r, text, err := in.post(ctx, "text/plain; charset=utf-8", []byte(cut(status, 1000)))
+	r, text, err := in.post(ctx, "text/plain; charset=utf-8", []byte(Cut(status, 1000)))
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (h *Heartbeat) ping(ctx context.Context) error {
 	// healthchecks.io says 200 to a check that it does not have, and to a ping
 	// that it drops: "OK (not found)", "OK (rate limited)".
 	if text = strings.TrimSpace(text); strings.HasPrefix(text, "OK (") {
-		return fmt.Errorf("%s answered %s: it did not count the ping", in.who, cut(text, 100))
+		return fmt.Errorf("%s answered %s: it did not count the ping", in.who, Cut(text, 100))
 	}
 	return nil
 }

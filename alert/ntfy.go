@@ -117,7 +117,7 @@ func (c *ntfy) Notify(ctx context.Context, m Message) (string, error) {
 	if !ntfyTopic.MatchString(topic) || topic == c.s.Answers {
 		return "", fmt.Errorf("ask ntfy: %q is no topic for messages", topic)
 	}
-	p := ntfyMessageJSON{Topic: topic, Title: cut(m.Title, ntfyTitle), Message: m.Body, Priority: ntfyPriority(m), Tags: ntfyTags(m)}
+	p := ntfyMessageJSON{Topic: topic, Title: Cut(m.Title, ntfyTitle), Message: m.Body, Priority: ntfyPriority(m), Tags: ntfyTags(m)}
 	if c.s.Answers != "" {
 		actions, err := c.actions(m.Buttons)
 		if err != nil {
@@ -408,7 +408,7 @@ func (n *ntfyStream) hear(ctx context.Context, e ntfyEvent) error {
 	}
 	data := strings.TrimSpace(e.Message)
 	if e.ID == "" || !buttonData.MatchString(data) {
-		n.log.Debug("ntfy: what came on the topic of the answers is none", "id", cut(e.ID, 64))
+		n.log.Debug("ntfy: what came on the topic of the answers is none", "id", Cut(e.ID, 64))
 	} else {
 		topic := n.sentTo(data, n.post) // before it is heard: it may not be open afterwards
 		reply, err := n.post.Hear(ctx, Answer{ID: e.ID, Channel: n.s.ID, Data: data, At: time.Unix(e.Time, 0)})

@@ -146,7 +146,7 @@ func (p *pagerDuty) trigger(ctx context.Context, key string, m Message) error {
 			return &TemporaryError{Err: fmt.Errorf("ask PagerDuty: %w", ctx.Err())} // the trigger was not sent
 		}
 	}
-	payload := pagerDutyPayload{Summary: cut(m.Title, pagerDutySummary), Source: p.source, Severity: pagerDutySeverity(m.Severity), Timestamp: m.toldAt().UTC().Format(time.RFC3339),
+	payload := pagerDutyPayload{Summary: Cut(m.Title, pagerDutySummary), Source: p.source, Severity: pagerDutySeverity(m.Severity), Timestamp: m.toldAt().UTC().Format(time.RFC3339),
 		Details: pagerDutyDetails{Text: m.Body, Trouble: m.Key, Units: m.Units, Notification: m.ID, Repeat: m.Again}}
 	if len(m.Units) == 1 {
 		payload.Component = m.Units[0]

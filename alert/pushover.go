@@ -86,8 +86,8 @@ func (c *pushover) Notify(ctx context.Context, m Message) (string, error) {
 	}
 	form := url.Values{
 		"user":     {to},
-		"title":    {cut(m.Title, pushoverTitle)},
-		"message":  {cut(cmp.Or(m.Body, m.Title), pushoverMessage)}, // an empty one is refused
+		"title":    {Cut(m.Title, pushoverTitle)},
+		"message":  {Cut(cmp.Or(m.Body, m.Title), pushoverMessage)}, // an empty one is refused
 		"priority": {strconv.Itoa(pushoverPriority(m))},
 	}
 	emergency := pushoverPriority(m) == 2

@@ -187,7 +187,7 @@ func (a *secretAddress) scrub(s string) string {
 	for _, part := range a.parts {
 		s = strings.ReplaceAll(s, part, "[…]")
 	}
-	return cut(anyURL.ReplaceAllString(s, "[…]"), 300)
+	return Cut(anyURL.ReplaceAllString(s, "[…]"), 300)
 }
 
 // secretParts are the parts of a URL that could show up in an error: user,

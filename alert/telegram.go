@@ -234,7 +234,7 @@ func (b *telegramBox) hear(ctx context.Context, u telegramUpdate) (show func(con
 			// How the address of a new person is found out.
 			b.log.Info("telegram: somebody started the bot", "chat", chat)
 		}
-		reply, err := b.post.Hear(ctx, Answer{ID: fmt.Sprintf("%s:%d", chat, m.ID), Channel: b.s.ID, From: chat, Text: cut(m.Text, 1000), At: time.Unix(m.Date, 0)})
+		reply, err := b.post.Hear(ctx, Answer{ID: fmt.Sprintf("%s:%d", chat, m.ID), Channel: b.s.ID, From: chat, Text: Cut(m.Text, 1000), At: time.Unix(m.Date, 0)})
 		if err != nil || reply == "" {
 			return nil, err
 		}
@@ -260,7 +260,7 @@ func (b *telegramBox) pressed(ctx context.Context, u telegramUpdate) (show func(
 	}
 	return func(ctx context.Context) error {
 		// Not only a line that passes: it is read with one eye open.
-		err := b.call(ctx, b.limit, "answerCallbackQuery", map[string]any{"callback_query_id": q.ID, "text": cut(reply, telegramReply), "show_alert": reply != ""}, nil)
+		err := b.call(ctx, b.limit, "answerCallbackQuery", map[string]any{"callback_query_id": q.ID, "text": Cut(reply, telegramReply), "show_alert": reply != ""}, nil)
 		if e, ok := errors.AsType[*telegramError](err); ok && e.code == http.StatusBadRequest {
 			// We were away, and the phone waits no more.
 			err = nil

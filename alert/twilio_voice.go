@@ -122,7 +122,7 @@ func spokenTwiml(m Message) string {
 		var b strings.Builder
 		// A Builder does not fail, and characters that XML cannot hold are
 		// replaced.
-		_ = xml.EscapeText(&b, []byte(cut(aloud(text, m.Language), n)+" "+how))
+		_ = xml.EscapeText(&b, []byte(Cut(aloud(text, m.Language), n)+" "+how))
 		return `<Say language="` + language + `">` + b.String() + `</Say>`
 	}
 	twiml := ""
