@@ -11,8 +11,8 @@
 // through the channels, as commands.
 //
 // Words for people come from a catalogue that can be translated. Channels are
-// one file each; Open is the one switch over them. The package imports nothing
-// of ours: this is where outsiders add a channel.
+// one file each in package channels, which is where outsiders add one; README.md
+// tells how. The package imports nothing of ours.
 package alert
 
 import "time"
