@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"coldkeep/alert"
+	"coldkeep/alert/channels"
 )
 
 // programs are the real parts of Prometheus; where one is not there, or the
@@ -222,7 +223,7 @@ func TestSystemOneCallForOneTrouble(t *testing.T) {
 		return strings.Contains(d.get("/metrics"), `coldkeep_unit_excursion{kind="high",unit="fridge-1"} 1`)
 	})
 	// What the daemon's own channel says of it, again and again.
-	own, err := alert.Open(alert.Settings{Kind: "alertmanager", Server: "http://" + alertmanager, From: "clinic-a"}, nil)
+	own, err := channels.Open(alert.Settings{Kind: "alertmanager", Server: "http://" + alertmanager, From: "clinic-a"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
