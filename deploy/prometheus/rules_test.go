@@ -17,7 +17,6 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"coldkeep/internal/coldchain"
@@ -142,7 +141,7 @@ func TestTheRulesReadWhatIsTold(t *testing.T) {
 				continue
 			}
 			for _, m := range v.LabelMatchers {
-				if m.Name == labels.MetricName || slices.Contains(target, m.Name) {
+				if m.Name == model.MetricNameLabel || slices.Contains(target, m.Name) {
 					continue
 				}
 				if list, has := values(f, m.Name); !has || !slices.ContainsFunc(list, m.Matches) {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -77,7 +78,9 @@ func TestAPasswordAndTheTokenDoNotFight(t *testing.T) {
 		go func() { ended <- s.Serve(l) }()
 	}
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusts}, DisableKeepAlives: true}}
-	local := &http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", path) }, DisableKeepAlives: true}}
+	local := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	}, DisableKeepAlives: true}}
 	ask := func(c *http.Client, method, url string, change func(*http.Request)) (int, string) {
 		t.Helper()
 		req, err := http.NewRequest(method, url, strings.NewReader(`{"batch":"EX-1","by":"anna"}`))
