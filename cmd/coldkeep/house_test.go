@@ -23,6 +23,8 @@ var mayImport = map[string][]string{
 	"internal/metrics":       {"sensor", "internal/coldchain"},
 	"internal/web":           {"sensor", "internal/coldchain"},
 	"deploy":                 {},
+	"deploy/grafana":         {},
+	"deploy/grafana/write":   {"deploy/grafana"},
 	"internal/config/schema": {"alert"},
 	"cmd/coldkeep":           {"*"},
 }
