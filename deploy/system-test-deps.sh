@@ -5,7 +5,7 @@
 set -u
 
 # Each package, and the program by which one sees that it is there.
-want="mosquitto:/usr/sbin/mosquitto mosquitto-clients:mosquitto_pub prometheus-alertmanager:prometheus-alertmanager"
+want="mosquitto:/usr/sbin/mosquitto mosquitto-clients:mosquitto_pub prometheus-alertmanager:prometheus-alertmanager prometheus:prometheus"
 
 missing=
 for x in $want; do

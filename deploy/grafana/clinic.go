@@ -27,8 +27,8 @@ func statusWords() []Mapping {
 // daemon was heard within a day and is not any more. A batch that left storage
 // while its daemon runs is not told.
 func flags(matchers string) string {
-	return `coldkeep_batch_flagged` + matchers + `
-		or ((last_over_time(coldkeep_batch_flagged` + matchers + `[1d]) * 0 - 1) unless on (job, instance) coldkeep_build_info{@})`
+	return `max by (job, instance, unit, batch) (coldkeep_batch_flagged` + matchers + `
+		or ((last_over_time(coldkeep_batch_flagged` + matchers + `[1d]) * 0 - 1) unless on (job, instance) coldkeep_build_info{@}))`
 }
 
 func flagWords() []Mapping {
@@ -41,8 +41,8 @@ func ages(matchers string, w, h int) Panel {
 	return table("Probes: age of the newest reading", "How long ago each probe was read, in vain or not, and whether that gave a temperature. NOT HEARD: its daemon does not answer; "+
 		"the age is that of the last reading it told of, at most a day ago.", "none", w, h,
 		[]column{{"unit", "Unit"}, {"probe", "Probe"}, {"Value #A", "Age"}, {"Value #B", "State"}, {"instance", "Instance"}},
-		ask(`time() - last_over_time(coldkeep_probe_last_reading_timestamp_seconds`+matchers+`[1d])`, ""),
-		ask(`coldkeep_probe_up`+matchers+` or (last_over_time(coldkeep_probe_up`+matchers+`[1d]) * 0 - 1)`, "")).
+		ask(`time() - max by (job, instance, unit, probe) (last_over_time(coldkeep_probe_last_reading_timestamp_seconds`+matchers+`[1d]))`, ""),
+		ask(`max by (job, instance, unit, probe) (coldkeep_probe_up`+matchers+` or (last_over_time(coldkeep_probe_up`+matchers+`[1d]) * 0 - 1))`, "")).
 		cell("Age", Property{"unit", "s"}, Property{"decimals", 0}, Property{"thresholds", steps(green, Step{orange, at(60)}, Step{red, at(300)})}).
 		cell("State", Property{"mappings", orUnheard(words(Word{Text: "▲ FAILS", Color: red}, Word{Text: "✔ reads", Color: green}))})
 }
@@ -77,7 +77,7 @@ func clinic() Dashboard {
 			ask(`coldkeep_probe_temperature_celsius{@}`, "{{unit}} {{probe}} · {{instance}}")).decimals(2),
 		table("Flagged batches", "Batches in storage that are out of range or quarantined, and those of which nothing is heard any more: ask before use.", "none", 12, 9,
 			[]column{{"batch", "Batch"}, {"unit", "Unit"}, {"Value", "Flag"}, {"instance", "Instance"}},
-			ask(`(`+flags("{@}")+`) != 0`, "")).cell("Flag", Property{"mappings", flagWords()}),
+			ask(flags("{@}")+` != 0`, "")).cell("Flag", Property{"mappings", flagWords()}),
 		ages("{@}", 12, 9),
 		verdicts("{@}", 24, 4),
 	)
