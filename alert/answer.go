@@ -55,6 +55,11 @@ func (d *Desk) Message(n *Notification) Message {
 	return m
 }
 
+// DueMessage is the notification for the Dispatcher.
+func (d *Desk) DueMessage(n *Notification) DueMessage {
+	return DueMessage{Channel: n.Channel, Message: d.Message(n), Repeated: d.words.For(n.Language).Repeated(n.Title, n.Body)}
+}
+
 // address is where the notification goes. It is not in the journal: whoever
 // knows an ntfy topic can read along.
 func (d *Desk) address(n *Notification) string {
@@ -244,6 +249,10 @@ func (d *Desk) take(open []*trouble, who Event, promise time.Duration) Reply {
 func (d *Desk) decline(open []*trouble, who Event) Reply {
 	r := Reply{Kind: ReplyNext}
 	for _, t := range open {
+		if t.Drill { // whoever says so has been reached
+			r = d.take([]*trouble{t}, who, PromiseDefault)
+			continue
+		}
 		if t.Ack != nil && t.Ack.By != who.By {
 			r = Reply{Kind: ReplyTaken, Who: t.Ack.By, Until: t.Ack.Until}
 			continue

@@ -183,7 +183,8 @@ func Open(s Settings, log *slog.Logger) (Notifier, error) {
 	return nil, fmt.Errorf("open channel %q: there are %s", s.Kind, join(Kinds))
 }
 
-// logChannel writes messages into the daemon's log.
+// logChannel writes messages into the daemon's log. Where it stands for
+// somebody's telephone, as in the demo, To says whose.
 type logChannel struct {
 	id  string
 	log *slog.Logger
@@ -199,6 +200,10 @@ func (c logChannel) Notify(ctx context.Context, m Message) (string, error) {
 	case m.Purpose.Loud() || m.Purpose == Notice:
 		level = slog.LevelWarn
 	}
-	c.log.Log(ctx, level, m.Title, "trouble", m.Key, "text", m.Body)
+	whom := []any{"channel", c.id}
+	if m.To != "" {
+		whom = append(whom, "to", m.To)
+	}
+	c.log.Log(ctx, level, m.Title, append(whom, "trouble", m.Key, "text", m.Body)...)
 	return "", nil
 }

@@ -3,7 +3,9 @@ package alert
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
@@ -26,8 +28,9 @@ type Journal interface {
 
 // A DueMessage goes to a channel.
 type DueMessage struct {
-	Channel string
-	Message Message
+	Channel  string
+	Message  Message
+	Repeated string // the body where it may have arrived before
 }
 
 const (
@@ -83,7 +86,9 @@ func (d *Dispatcher) Run(ctx context.Context) {
 			}
 		}
 		for _, m := range d.j.Due() {
-			m.Message.Again = m.Message.Again || again
+			if again && !m.Message.Again {
+				m.Message.Again, m.Message.Body = true, m.Repeated
+			}
 			d.start(ctx, m)
 		}
 		again = false
@@ -160,23 +165,30 @@ func (d *Dispatcher) report(ctx context.Context, m DueMessage, o Outcome) {
 	}
 }
 
-// sync tells a service what holds, at each change and every minute.
+// sync tells a service what holds: when a trouble comes or goes, and every
+// minute, also that nothing does.
 func (d *Dispatcher) sync(ctx context.Context, name string, s Syncer) {
-	failing := false
-	for {
+	told, last, failing := "", time.Time{}, false
+	for ctx.Err() == nil {
 		changed := d.j.Changed()
-		try, cancel := context.WithTimeout(ctx, tryMost)
-		err := s.Sync(try, d.j.Open())
-		cancel()
-		if ctx.Err() != nil {
-			return
+		open := d.j.Open()
+		if now := signature(open); now != told || time.Since(last) >= syncEvery {
+			try, cancel := context.WithTimeout(ctx, tryMost)
+			err := s.Sync(try, open)
+			cancel()
+			if ctx.Err() != nil {
+				return
+			}
+			if err != nil && !failing {
+				d.log.Warn("service cannot be told what holds", "channel", name, "cause", err)
+			}
+			if failing = err != nil; !failing {
+				told = now
+			}
+			last = time.Now()
+			// Changes come in crowds: one call tells of all.
+			pause(ctx, reportGap)
 		}
-		if err != nil && !failing {
-			d.log.Warn("service cannot be told what holds", "channel", name, "cause", err)
-		}
-		failing = err != nil
-		// Changes come in crowds: one call tells of all.
-		pause(ctx, reportGap)
 		timer := time.NewTimer(syncEvery)
 		select {
 		case <-changed:
@@ -185,6 +197,16 @@ func (d *Dispatcher) sync(ctx context.Context, name string, s Syncer) {
 		}
 		timer.Stop()
 	}
+}
+
+// signature is what of the open troubles a service must hear of at once: not
+// their temperatures.
+func signature(open []Message) string {
+	var b strings.Builder
+	for _, m := range open {
+		fmt.Fprintf(&b, "%s %s %s %v\n", m.Key, m.Purpose, m.Severity, m.Units)
+	}
+	return b.String()
 }
 
 // silence cancels what rings no more, because somebody has it or it is over.

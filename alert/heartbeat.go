@@ -20,6 +20,9 @@ const heartbeatEvery = time.Minute
 // POST to the URL says that all is well, one to URL/fail that it is not, each
 // with a short status as its body.
 type Heartbeat struct {
+	// Every is the time between pings; NewHeartbeat sets a minute.
+	Every time.Duration
+
 	urlFile string
 	good    func() (status string, ok bool)
 	log     *slog.Logger
@@ -33,15 +36,16 @@ type Heartbeat struct {
 // good: readings taken and stored, alarms on their way. The status goes to
 // whoever runs the service: nothing in it may be confidential.
 func NewHeartbeat(urlFile string, good func() (status string, ok bool), log *slog.Logger) *Heartbeat {
-	return &Heartbeat{urlFile: urlFile, good: good, log: log, client: newIntakeClient()}
+	return &Heartbeat{Every: heartbeatEvery, urlFile: urlFile, good: good, log: log, client: newIntakeClient()}
 }
 
-// Run pings every minute until ctx ends. The first ping comes after a minute: a
-// daemon that dies and is started again every few seconds must not look alive.
+// Run pings until ctx ends. The first ping comes when the time between two is
+// over: a daemon that dies and is started again every few seconds must not look
+// alive.
 // A ping that is not taken is not tried again before the next is due; the log
 // is told of the first one, and when pings are taken again.
 func (h *Heartbeat) Run(ctx context.Context) {
-	t := time.NewTicker(heartbeatEvery)
+	t := time.NewTicker(h.Every)
 	defer t.Stop()
 	for {
 		select {

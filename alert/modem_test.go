@@ -113,6 +113,7 @@ func isTemporary(err error) bool { _, is := errors.AsType[*TemporaryError](err);
 func isUnknown(err error) bool   { _, is := errors.AsType[*UnknownError](err); return is }
 
 func TestAModemThatIsChattySlowAndWithoutAnnouncementsSends(t *testing.T) {
+	t.Parallel()
 	f := newFakeModem(t)
 	f.with(func() { f.slow, f.noCNMI, f.noSM = 300*time.Millisecond, true, true })
 	if err := notify(t, openFake(t, f, quiet), sample(annasPhone)); err != nil {
@@ -268,6 +269,7 @@ func TestTheSIMIsUnlocked(t *testing.T) {
 }
 
 func TestAWrongPINIsNeverGivenTwice(t *testing.T) {
+	t.Parallel()
 	for _, counts := range []bool{true, false} {
 		f := newFakeModem(t)
 		f.with(func() { f.pin, f.counts = "0713", counts })
@@ -385,6 +387,7 @@ func TestAnAnswerIsDeletedOnlyWhenItWasTaken(t *testing.T) {
 }
 
 func TestPartsAreJoinedAndStatusReportsIgnored(t *testing.T) {
+	t.Parallel()
 	f := newFakeModem(t)
 	c := openFake(t, f, quiet)
 	c.times.parts = 2 * time.Second
@@ -408,6 +411,7 @@ func TestPartsAreJoinedAndStatusReportsIgnored(t *testing.T) {
 
 // A modem that is unplugged while it listens, and comes back; one that hangs.
 func TestListenFindsTheModemAgain(t *testing.T) {
+	t.Parallel()
 	f := newFakeModem(t)
 	c := openFake(t, f, quiet)
 	c.times.command = time.Second
@@ -452,6 +456,7 @@ func TestRepliesToOneNumberAreBounded(t *testing.T) {
 }
 
 func TestMessagesFromAllSidesAreSentOneByOne(t *testing.T) {
+	t.Parallel()
 	f := newFakeModem(t)
 	c := openFake(t, f, quiet)
 	listening(t, c, &modemPost{})

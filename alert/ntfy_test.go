@@ -232,6 +232,7 @@ func TestNtfyCutsToWhatAMessageMayBe(t *testing.T) {
 // The server may keep a message a while after it was told, and one that came
 // just before the stream broke lies before those that were heard.
 func TestNtfyHearsWhatTheServerKeepsLate(t *testing.T) {
+	t.Parallel()
 	far, c, _ := openFarNtfy(t, nil)
 	post := &letterbox{}
 	p := &party{farSide: far, Notifier: c, to: farNtfyTopic, log: &lockedBuffer{}}

@@ -61,6 +61,7 @@ func TestShoutrrrErrorsTellNoSecret(t *testing.T) {
 
 // A service that hangs holds up so many messages, and no more goroutines.
 func TestShoutrrrLeavesFewHanging(t *testing.T) {
+	t.Parallel()
 	f := openFarHook(t)
 	defer f.close()
 	c := openHook(t, f)

@@ -14,6 +14,7 @@ import (
 // answer.
 
 func TestEachButtonIsHeardOnce(t *testing.T) {
+	t.Parallel()
 	eachAnswering(t, func(t *testing.T, p *party, people answering, l Listener) {
 		post := &letterbox{reply: "You have it until 03:42."}
 		_, onlyConfirms := people.(confirming)
@@ -62,6 +63,7 @@ func TestEachButtonIsHeardOnce(t *testing.T) {
 }
 
 func TestAnAnswerThatComesTwiceHasOneID(t *testing.T) {
+	t.Parallel()
 	eachAnswering(t, func(t *testing.T, p *party, people answering, l Listener) {
 		post := &letterbox{}
 		m, fence := p.page(t, post, "twice"), p.page(t, post, "fence")
@@ -81,6 +83,7 @@ func TestAnAnswerThatComesTwiceHasOneID(t *testing.T) {
 }
 
 func TestAnAnswerThatWasNotTakenIsHeardAgain(t *testing.T) {
+	t.Parallel()
 	eachAnswering(t, func(t *testing.T, p *party, people answering, l Listener) {
 		post := &letterbox{refuse: 2}
 		m := p.page(t, post, "again")
@@ -101,6 +104,7 @@ func TestAnAnswerThatWasNotTakenIsHeardAgain(t *testing.T) {
 }
 
 func TestAnAnswerGivenWhileNobodyListenedIsHeard(t *testing.T) {
+	t.Parallel()
 	eachAnswering(t, func(t *testing.T, p *party, people answering, l Listener) {
 		post := &letterbox{}
 		m := p.page(t, post, "early")
@@ -116,6 +120,7 @@ func TestAnAnswerGivenWhileNobodyListenedIsHeard(t *testing.T) {
 }
 
 func TestListenEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	eachAnswering(t, func(t *testing.T, p *party, people answering, l Listener) {
 		post := &letterbox{}
 		m := p.page(t, post, "end")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"maps"
 	"os"
 	"slices"
@@ -30,10 +31,29 @@ type party struct {
 	log     *lockedBuffer
 }
 
-// eachChannel runs a test over all channels, with a far side of its own.
+// TestMain lets more tests run side by side than there are cores: those of the
+// suite do little but wait for far sides that hang or are slow.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	const parallel = "test.parallel"
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == parallel })
+	if !given {
+		if err := flag.Set(parallel, "8"); err != nil {
+			panic(err)
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// eachChannel runs a test over all channels, each with a far side of its own
+// and beside the others.
 func eachChannel(t *testing.T, test func(t *testing.T, p *party)) {
 	for _, kind := range slices.Sorted(maps.Keys(farSides)) {
-		t.Run(kind, func(t *testing.T) { test(t, meet(t, kind)) })
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			test(t, meet(t, kind))
+		})
 	}
 }
 
@@ -117,6 +137,7 @@ func (p *party) send(t *testing.T, m Message) (string, error) {
 func words(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func TestAMessageArrivesWhole(t *testing.T) {
+	t.Parallel()
 	eachChannel(t, func(t *testing.T, p *party) {
 		if p.Name() == "" {
 			t.Error("it has no name")
@@ -140,7 +161,9 @@ func TestAMessageArrivesWhole(t *testing.T) {
 }
 
 func TestEveryPurposeArrives(t *testing.T) {
+	t.Parallel()
 	eachChannel(t, func(t *testing.T, p *party) {
+		p.hurry()
 		n := 0
 		purposes := []Purpose{Page, Notice, Taken, Turning, Worse, Progress, AllClear, Status, Test, Tested}
 		if service, ok := p.farSide.(interface{ tells() []Purpose }); ok {
@@ -168,6 +191,7 @@ func TestEveryPurposeArrives(t *testing.T) {
 // What each fault of the far side is worth: whether another try makes sense,
 // and whether the message may have arrived.
 func TestAFaultIsToldByWhatItIsWorth(t *testing.T) {
+	t.Parallel()
 	type class string
 	const (
 		temporary class = "temporary"
@@ -193,6 +217,7 @@ func TestAFaultIsToldByWhatItIsWorth(t *testing.T) {
 		{farAway, []class{temporary}, 0},
 	} {
 		t.Run(string(c.fault), func(t *testing.T) {
+			t.Parallel()
 			eachChannel(t, func(t *testing.T, p *party) {
 				p.hurry()
 				p.fail(c.fault)
@@ -233,7 +258,9 @@ func TestAFaultIsToldByWhatItIsWorth(t *testing.T) {
 }
 
 func TestALongMessageArrives(t *testing.T) {
+	t.Parallel()
 	eachChannel(t, func(t *testing.T, p *party) {
+		p.hurry()
 		for _, unit := range []string{"x", "ü", "€", "😀", "a\n", `"<&>\`} {
 			long := strings.Repeat(unit, 2000/utf8.RuneCountInString(unit))
 			before := len(p.took())
@@ -256,6 +283,7 @@ func TestALongMessageArrives(t *testing.T) {
 }
 
 func TestNotifyEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	eachChannel(t, func(t *testing.T, p *party) {
 		// Not hurried: its own time limit must not be what ends it.
 		p.fail(farHangs)
@@ -284,6 +312,7 @@ func TestNotifyEndsWithItsContext(t *testing.T) {
 // The secret is read at each use: one that is gone is told, and one that comes
 // is taken.
 func TestASecretThatIsGoneIsTold(t *testing.T) {
+	t.Parallel()
 	eachChannel(t, func(t *testing.T, p *party) {
 		s := p.settings(t)
 		file := s.TokenFile

@@ -41,6 +41,8 @@ type daemon struct {
 	fill func(context.Context, *monitor.Monitor) error
 	// up is told where the pages are, once everything runs.
 	up func(web string)
+	// beat is the time between heartbeats; 0: as is right for the service.
+	beat time.Duration
 }
 
 // cleanup runs what was put off, last in first out, and keeps all errors.
@@ -106,6 +108,9 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	following.Go(func() { alert.NewDispatcher(monitor.Alerts{Monitor: m}, call.channels, d.log).Run(followers) })
 	if f := d.cfg.Heartbeat.URLFile; f != "" {
 		beat := alert.NewHeartbeat(f, m.Good, d.log)
+		if d.beat > 0 {
+			beat.Every = d.beat
+		}
 		source.HeartbeatFailing = beat.Failing
 		following.Go(func() { beat.Run(followers) })
 	}
