@@ -43,15 +43,15 @@ func ages(matchers string, w, h int) Panel {
 		[]column{{"unit", "Unit"}, {"probe", "Probe"}, {"Value #A", "Age"}, {"Value #B", "State"}, {"instance", "Instance"}},
 		ask(`time() - max by (job, instance, unit, probe) (last_over_time(coldkeep_probe_last_reading_timestamp_seconds`+matchers+`[1d]))`, ""),
 		ask(`max by (job, instance, unit, probe) (coldkeep_probe_up`+matchers+` or (last_over_time(coldkeep_probe_up`+matchers+`[1d]) * 0 - 1))`, "")).
-		cell("Age", Property{"unit", "s"}, Property{"decimals", 0}, Property{"thresholds", steps(green, Step{orange, at(60)}, Step{red, at(300)})}).
+		cell("Age", Property{"unit", "dtdhms"}, Property{"thresholds", steps(green, Step{orange, at(60)}, Step{red, at(300)})}).
 		cell("State", Property{"mappings", orUnheard(words(Word{Text: "▲ FAILS", Color: red}, Word{Text: "✔ reads", Color: green}))})
 }
 
 func verdicts(matchers string, w, h int) Panel {
 	return stat("Batches by verdict", "How many batches are in storage now, by what the record says of them. Quarantined: do not use. Excursion: ask first.", "short", w, h,
 		ask(`sum by (verdict) (coldkeep_batches`+matchers+`)`, "{{verdict}}")).
-		override("byRegexp", "quarantined|unknown|expired", Property{"thresholds", steps(grey, Step{red, at(1)})}).
-		override("byRegexp", "excursion", Property{"thresholds", steps(grey, Step{orange, at(1)})})
+		override("byRegexp", "/^(quarantined|unknown|expired)$/", Property{"thresholds", steps(grey, Step{red, at(1)})}).
+		override("byName", "excursion", Property{"thresholds", steps(grey, Step{orange, at(1)})})
 }
 
 // clinic is for the wall: everything at a glance.
@@ -64,8 +64,8 @@ func clinic() Dashboard {
 			ask(`up{@}`, "{{instance}}")).worded(words(Word{Text: "▲ DOES NOT ANSWER", Color: red}, Word{Text: "✔ answers", Color: green})),
 		stat("Alarms now", "Open alarms, by severity and by what people have made of them. None are told while no daemon answers.", "short", 16, 4,
 			ask(`sum by (severity, state) (coldkeep_alarms{@})`, "{{severity}}, {{state}}")).
-			override("byRegexp", ".*, raised", Property{"thresholds", steps(grey, Step{red, at(1)})}).
-			override("byRegexp", ".*, (acknowledged|shelved)", Property{"thresholds", steps(grey, Step{orange, at(1)})}),
+			override("byRegexp", "/, raised$/", Property{"thresholds", steps(grey, Step{red, at(1)})}).
+			override("byRegexp", "/, (acknowledged|shelved)$/", Property{"thresholds", steps(grey, Step{orange, at(1)})}),
 		timeline("Excursions", "How each unit stood. Out of range lasts until the temperature has returned, also while data are lost. "+
 			"NO DATA begins when no probe is up or the daemon is not heard.", 24, 8, statusWords(),
 			ask(status("{@}"), "{{unit}} · {{instance}}")),
@@ -74,7 +74,7 @@ func clinic() Dashboard {
 			ask(`max by (job, instance, severity) ((3 * (coldkeep_alarms{@, state="raised"} > bool 0)) or (2 * (coldkeep_alarms{@, state="acknowledged"} > bool 0))
 				or (coldkeep_alarms{@, state="shelved"} > bool 0))`, "{{severity}} · {{instance}}")),
 		graph("Temperature", "Every probe. A gap: the probe gave no temperature, or its daemon was not heard.", "celsius", 24, 10,
-			ask(`coldkeep_probe_temperature_celsius{@}`, "{{unit}} {{probe}} · {{instance}}")).decimals(2),
+			ask(`coldkeep_probe_temperature_celsius{@}`, "{{unit}} {{probe}} · {{instance}}")).decimals(3),
 		table("Flagged batches", "Batches in storage that are out of range or quarantined, and those of which nothing is heard any more: ask before use.", "none", 12, 9,
 			[]column{{"batch", "Batch"}, {"unit", "Unit"}, {"Value", "Flag"}, {"instance", "Instance"}},
 			ask(flags("{@}")+` != 0`, "")).cell("Flag", Property{"mappings", flagWords()}),

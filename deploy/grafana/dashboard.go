@@ -1,5 +1,5 @@
 // Package grafana draws the dashboards: four of Grafana's classic JSON files,
-// which any Grafana since version 9 loads. They are drawn by a program so that
+// for Grafana 10 and later. They are drawn by a program so that
 // every panel has the same data source, matchers, mappings and gaps;
 // `go generate ./deploy/grafana` writes them into dashboards/.
 //

@@ -119,7 +119,7 @@ func TestVariablesAreAsTheLinterWantsThem(t *testing.T) {
 }
 
 // units are the ids that Grafana knows, of those that are used here.
-var units = []string{"celsius", "percentunit", "s", "short", "none", "bytes", "cps"}
+var units = []string{"celsius", "percentunit", "dtdhms", "s", "short", "none", "bytes", "cps"}
 
 func TestPanelsAreTitledExplainedAndMeasured(t *testing.T) {
 	panels(t, func(t *testing.T, p Panel) {
@@ -148,6 +148,15 @@ func TestPanelsAreTitledExplainedAndMeasured(t *testing.T) {
 				t.Errorf("the query %+v", q)
 			}
 			refs[q.RefID] = true
+		}
+	})
+}
+
+// Probes tell thousandths: a value beyond a limit is never shown as equal to it.
+func TestTemperaturesAreNotRounded(t *testing.T) {
+	panels(t, func(t *testing.T, p Panel) {
+		if d := p.FieldConfig.Defaults; d.Unit == "celsius" && (d.Decimals == nil || *d.Decimals != 3) {
+			t.Error("a temperature has not three decimals")
 		}
 	})
 }

@@ -11,22 +11,22 @@ func operations() Dashboard {
 			ask(`coldkeep_clock_synchronized{@}`, "{{instance}}")).worded(yes("NOT SET", "set")),
 		stat("MQTT broker", "Whether the broker is connected. What it has not taken waits on disk.", "none", 8, 4,
 			ask(`coldkeep_mqtt_connected{@}`, "{{instance}}")).worded(yes("NOT CONNECTED", "connected")).empty("none configured, or not heard"),
-		stat("Oldest alarm that nobody has taken", "How long the oldest unacknowledged alarm has waited.", "s", 12, 4,
-			ask(`time() - coldkeep_oldest_unacknowledged_alarm_timestamp_seconds{@}`, "{{severity}} · {{instance}}")).decimals(0).
+		stat("Oldest alarm that nobody has taken", "How long the oldest unacknowledged alarm has waited.", "dtdhms", 12, 4,
+			ask(`time() - coldkeep_oldest_unacknowledged_alarm_timestamp_seconds{@}`, "{{severity}} · {{instance}}")).
 			coloured(steps(orange, Step{red, at(300)})).empty("none waits, or the daemon is not heard"),
 		stat("Troubles", "What people are called for now, by how it stands; without drills.", "short", 12, 4,
 			ask(`sum by (severity, state) (coldkeep_troubles{@})`, "{{severity}}, {{state}}")).
-			override("byRegexp", ".*, raised", Property{"thresholds", steps(grey, Step{red, at(1)})}),
+			override("byRegexp", "/, raised$/", Property{"thresholds", steps(grey, Step{red, at(1)})}),
 		graph("Notifications taken", "Notifications a second that each channel took.", "cps", 12, 8,
 			ask(`sum by (job, instance, channel) (rate(coldkeep_notifications_total{@}[$__rate_interval]))`, "{{channel}} · {{instance}}")),
 		graph("Notifications that failed", "Notifications a second that each channel did not take. Anything above zero: somebody may not be reached.", "cps", 12, 8,
 			ask(`sum by (job, instance, channel) (rate(coldkeep_notification_failures_total{@}[$__rate_interval]))`, "{{channel}} · {{instance}}")),
-		stat("Last drill", "How long ago the newest drill began, and when one was answered last.", "s", 12, 4,
+		stat("Last drill", "How long ago the newest drill began, and when one was answered last.", "dtdhms", 12, 4,
 			ask(`time() - coldkeep_drill_last_timestamp_seconds{@}`, "began · {{instance}}"),
-			ask(`time() - coldkeep_drill_last_answered_timestamp_seconds{@}`, "answered · {{instance}}")).decimals(0).
+			ask(`time() - coldkeep_drill_last_answered_timestamp_seconds{@}`, "answered · {{instance}}")).
 			coloured(steps(green, Step{orange, at(32 * 86400)})).empty("never, or the daemon is not heard"),
-		stat("Last answer to a drill", "From the page to the answer.", "s", 12, 4,
-			ask(`coldkeep_drill_last_answer_seconds{@}`, "{{instance}}")).decimals(0).coloured(steps(green, Step{orange, at(600)})).empty("never, or the daemon is not heard"),
+		stat("Last answer to a drill", "From the page to the answer.", "dtdhms", 12, 4,
+			ask(`coldkeep_drill_last_answer_seconds{@}`, "{{instance}}")).coloured(steps(green, Step{orange, at(600)})).empty("never, or the daemon is not heard"),
 		stat("Heartbeat", "Whether whoever watches the daemon from outside hears it.", "none", 12, 4,
 			ask(`coldkeep_heartbeat_failing{@}`, "{{instance}}")).worded(words(Word{Text: "✔ heard", Color: green}, Word{Text: "▲ NOT HEARD OUTSIDE", Color: red})).
 			empty("none configured, or not heard"),
@@ -49,10 +49,10 @@ func operations() Dashboard {
 		table("Calibration", "How long until each probe is to be calibrated again; below zero it is overdue.", "none", 12, 8,
 			[]column{{"unit", "Unit"}, {"probe", "Probe"}, {"Value", "Left"}, {"instance", "Instance"}},
 			ask(`coldkeep_probe_calibration_due_timestamp_seconds{@} - time()`, "")).
-			cell("Left", Property{"unit", "s"}, Property{"decimals", 0}, Property{"thresholds", steps(red, Step{orange, at(0)}, Step{green, at(30 * 86400)})}),
+			cell("Left", Property{"unit", "s"}, Property{"decimals", 1}, Property{"thresholds", steps(red, Step{orange, at(0)}, Step{green, at(30 * 86400)})}),
 		table("What runs", "The version of each daemon, and since when it runs.", "none", 12, 8,
 			[]column{{"instance", "Instance"}, {"version", "Version"}, {"Value", "Runs for"}},
 			ask(`(time() - process_start_time_seconds{@}) * on (job, instance) group_left (version) coldkeep_build_info{@}`, "")).
-			override("byName", "Runs for", Property{"unit", "s"}, Property{"decimals", 0}),
+			override("byName", "Runs for", Property{"unit", "dtdhms"}),
 	)
 }
