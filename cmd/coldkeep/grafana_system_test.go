@@ -99,7 +99,8 @@ type promServer struct {
 	base string
 }
 
-// startPrometheus scrapes the targets every second, as the job coldkeep.
+// startPrometheus scrapes the targets every second, as the job coldkeep, and
+// itself, which is no coldkeep.
 func startPrometheus(t *testing.T, targets ...string) *promServer {
 	t.Helper()
 	path, err := exec.LookPath("prometheus")
@@ -112,7 +113,8 @@ func startPrometheus(t *testing.T, targets ...string) *promServer {
 	}
 	addr := l.Addr().String()
 	l.Close()
-	conf := write(t, "prometheus.yml", "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n  - job_name: coldkeep\n    static_configs: [{targets: ["+strings.Join(targets, ", ")+"]}]\n")
+	conf := write(t, "prometheus.yml", "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n  - job_name: coldkeep\n    static_configs: [{targets: ["+strings.Join(targets, ", ")+"]}]\n"+
+		"  - job_name: prometheus\n    static_configs: [{targets: ["+addr+"]}]\n")
 	log, err := os.Create(filepath.Join(t.TempDir(), "prometheus.log"))
 	if err != nil {
 		t.Fatal(err)
@@ -256,8 +258,14 @@ func TestSystemDashboardsShowWhatIsKnown(t *testing.T) {
 			for _, q := range panel.Targets {
 				queries++
 				where := name + ", " + panel.Title + ", " + q.RefID
-				if !hasData(p.over(filled(q.Expr, to.Sub(from), nil), from, to)) {
+				got := p.over(filled(q.Expr, to.Sub(from), nil), from, to)
+				if !hasData(got) {
 					t.Errorf("%s has no data: %s", where, q.Expr)
+				}
+				for _, s := range got {
+					if job, told := s.Metric["job"]; told && job != "coldkeep" {
+						t.Errorf("%s is of another's: %v", where, s.Metric)
+					}
 				}
 				if !strings.Contains(q.Expr, "probe_temperature") {
 					continue
@@ -276,7 +284,7 @@ func TestSystemDashboardsShowWhatIsKnown(t *testing.T) {
 				if len(s) != 1 {
 					t.Fatalf("%s: %d series of the scripted unit", where, len(s))
 				}
-				if got := s[0].within(died.Add(late), back); len(got) > 0 {
+				if got := s[0].within(died.Add(late), back); len(got) != 0 {
 					t.Errorf("%s: %d points while the probe was dead, the first %v", where, len(got), got[0])
 				}
 				before, after := s[0].within(from, died), s[0].within(back.Add(late), to)

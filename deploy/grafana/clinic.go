@@ -35,6 +35,10 @@ func flagWords() []Mapping {
 	return orUnheard(words(Word{Text: "not flagged", Color: green}, Word{Text: "▲ FLAGGED: ASK FIRST", Color: red}))
 }
 
+// daemons says of each target that was a coldkeep within a day whether it
+// answers. All jobs are chosen where none is, and not all are coldkeeps.
+const daemons = `up{@} and on (job, instance) last_over_time(coldkeep_build_info{@}[1d])`
+
 // ages is a table of the probes, with how old their newest readings are: the
 // age goes on to grow when nobody reads them any more.
 func ages(matchers string, w, h int) Panel {
@@ -61,7 +65,7 @@ func clinic() Dashboard {
 			"A unit is in range only while all of its probes read and no excursion is open.", "none", 24, 5,
 			ask(status("{@}"), "{{unit}} · {{instance}}")).worded(statusWords()),
 		stat("Daemons", "Whether Prometheus reaches each daemon. While one does not answer, nothing is known of its units, whatever other panels still show.", "none", 8, 4,
-			ask(`up{@}`, "{{instance}}")).worded(words(Word{Text: "▲ DOES NOT ANSWER", Color: red}, Word{Text: "✔ answers", Color: green})),
+			ask(daemons, "{{instance}}")).worded(words(Word{Text: "▲ DOES NOT ANSWER", Color: red}, Word{Text: "✔ answers", Color: green})),
 		stat("Alarms now", "Open alarms, by severity and by what people have made of them. None are told while no daemon answers.", "short", 16, 4,
 			ask(`sum by (severity, state) (coldkeep_alarms{@})`, "{{severity}}, {{state}}")).
 			override("byRegexp", "/, raised$/", Property{"thresholds", steps(grey, Step{red, at(1)})}).

@@ -6,7 +6,7 @@ func operations() Dashboard {
 		return words(Word{Text: "▲ " + no, Color: red}, Word{Text: "✔ " + is, Color: green})
 	}
 	return draw("operations", "Operations", "Whether the watch works: are people reached, is the record written, do probes, clock and broker answer.", "24h", nil,
-		stat("Daemons", "Whether Prometheus reaches each daemon.", "none", 8, 4, ask(`up{@}`, "{{instance}}")).worded(yes("DOES NOT ANSWER", "answers")),
+		stat("Daemons", "Whether Prometheus reaches each daemon.", "none", 8, 4, ask(daemons, "{{instance}}")).worded(yes("DOES NOT ANSWER", "answers")),
 		stat("Clock", "Whether the system's clock is disciplined. If not, times in the record are doubtful.", "none", 8, 4,
 			ask(`coldkeep_clock_synchronized{@}`, "{{instance}}")).worded(yes("NOT SET", "set")),
 		stat("MQTT broker", "Whether the broker is connected. What it has not taken waits on disk.", "none", 8, 4,
@@ -43,9 +43,9 @@ func operations() Dashboard {
 			ask(`rate(coldkeep_store_write_failures_total{@}[$__rate_interval])`, "{{instance}}")),
 		graph("Disk", "Bytes that the record takes, and bytes that are left to it.", "bytes", 12, 8,
 			ask(`coldkeep_store_size_bytes{@}`, "record · {{instance}}"), ask(`coldkeep_store_free_bytes{@}`, "left · {{instance}}")),
-		graph("Memory", "Resident memory of the daemon.", "bytes", 12, 8, ask(`process_resident_memory_bytes{@}`, "{{instance}}")),
+		graph("Memory", "Resident memory of the daemon.", "bytes", 12, 8, ask(`process_resident_memory_bytes{@} and on (job, instance) coldkeep_build_info{@}`, "{{instance}}")),
 		graph("Processor", "Share of one core that the daemon takes.", "percentunit", 12, 8,
-			ask(`rate(process_cpu_seconds_total{@}[$__rate_interval])`, "{{instance}}")),
+			ask(`rate(process_cpu_seconds_total{@}[$__rate_interval]) and on (job, instance) coldkeep_build_info{@}`, "{{instance}}")),
 		table("Calibration", "How long until each probe is to be calibrated again; below zero it is overdue.", "none", 12, 8,
 			[]column{{"unit", "Unit"}, {"probe", "Probe"}, {"Value", "Left"}, {"instance", "Instance"}},
 			ask(`coldkeep_probe_calibration_due_timestamp_seconds{@} - time()`, "")).
