@@ -55,11 +55,6 @@ func (d *Desk) Message(n *Notification) Message {
 	return m
 }
 
-// DueMessage is the notification for the Dispatcher.
-func (d *Desk) DueMessage(n *Notification) DueMessage {
-	return DueMessage{Channel: n.Channel, Message: d.Message(n), Repeated: d.words.For(n.Language).Repeated(n.Title, n.Body)}
-}
-
 // address is where the notification goes. It is not in the journal: whoever
 // knows an ntfy topic can read along.
 func (d *Desk) address(n *Notification) string {

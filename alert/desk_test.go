@@ -11,6 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
+// three is in the night: a Tuesday, 02:12 UTC.
+var three = time.Date(2026, 5, 5, 2, 12, 0, 0, time.UTC)
+
 // testDuty: three people, a night that calls one after the other and then all.
 func testDuty() Duty {
 	person := func(id string) Person {

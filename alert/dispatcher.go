@@ -28,9 +28,8 @@ type Journal interface {
 
 // A DueMessage goes to a channel.
 type DueMessage struct {
-	Channel  string
-	Message  Message
-	Repeated string // the body where it may have arrived before
+	Channel string
+	Message Message
 }
 
 const (
@@ -71,9 +70,8 @@ func (d *Dispatcher) Run(ctx context.Context) {
 			d.all.Go(func() { d.sync(ctx, c.Name(), s) })
 		}
 	}
-	// What is due now may have been sent by a daemon that was killed before it
-	// could say so: it is sent once more, and marked as perhaps a repeat.
-	again := true
+	// What is due at the start may have been sent by a daemon that was killed
+	// before it could say so: it is marked as such (Desk.Doubt), and sent again.
 	rang, hushed := map[string]map[string]string{}, map[string]bool{}
 	for {
 		changed := d.j.Changed()
@@ -86,12 +84,8 @@ func (d *Dispatcher) Run(ctx context.Context) {
 			}
 		}
 		for _, m := range d.j.Due() {
-			if again && !m.Message.Again {
-				m.Message.Again, m.Message.Body = true, m.Repeated
-			}
 			d.start(ctx, m)
 		}
-		again = false
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -161,7 +155,10 @@ func (d *Dispatcher) report(ctx context.Context, m DueMessage, o Outcome) {
 		if ctx.Err() == nil {
 			d.log.Error("notification cannot be recorded", "notification", o.ID, "cause", err)
 		}
-		pause(ctx, reportGap)
+		select {
+		case <-time.After(reportGap):
+		case <-ctx.Done():
+		}
 	}
 }
 
@@ -187,7 +184,10 @@ func (d *Dispatcher) sync(ctx context.Context, name string, s Syncer) {
 			}
 			last = time.Now()
 			// Changes come in crowds: one call tells of all.
-			pause(ctx, reportGap)
+			select {
+			case <-time.After(reportGap):
+			case <-ctx.Done():
+			}
 		}
 		timer := time.NewTimer(syncEvery)
 		select {

@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -96,7 +97,7 @@ func dispatch(t *testing.T, tell func(d *desktop, b *bell)) {
 		d, b := newDesktop(), &bell{name: "bell"}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { defer close(done); NewDispatcher(d, []Notifier{b}, quiet).Run(ctx) }()
+		go func() { defer close(done); NewDispatcher(d, []Notifier{b}, slog.New(slog.DiscardHandler)).Run(ctx) }()
 		synctest.Wait()
 		tell(d, b)
 		cancel()
@@ -105,7 +106,7 @@ func dispatch(t *testing.T, tell func(d *desktop, b *bell)) {
 }
 
 func due(channel, id string) DueMessage {
-	return DueMessage{Channel: channel, Message: Message{ID: id, Title: "t", Body: "b"}, Repeated: "b again"}
+	return DueMessage{Channel: channel, Message: Message{ID: id, Title: "t", Body: "b"}}
 }
 
 // What becomes of a message is told as what it is worth.

@@ -11,6 +11,6 @@ func (d *Desk) Doubt() {
 		n.Again = true
 		again := " " + d.words.For(n.Language).say("body.again", nil)
 		// A message that is as long as can be ends a little earlier.
-		n.Body = cut(n.Body, messageMost-runes(n.Title)-1-runes(again)) + again
+		n.Body = Cut(n.Body, messageMost-runes(n.Title)-1-runes(again)) + again
 	}
 }

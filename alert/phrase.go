@@ -197,7 +197,7 @@ func shortWords(s string, n int) string {
 		out = next
 	}
 	if out == "" {
-		return cut(s, n)
+		return Cut(s, n)
 	}
 	return strings.TrimRight(out, ",;:.–-") + "…"
 }

@@ -60,17 +60,6 @@ func (c *Catalogue) Reply(r Reply) string {
 	return shortWords(capital(c.say(key, v)), replyMost)
 }
 
-// Repeated is the body of a message that may have arrived before: it says so in
-// its last line.
-func (c *Catalogue) Repeated(title, body string) string {
-	line := c.say("body.again", nil)
-	if body == "" {
-		return line
-	}
-	// A body that leaves no room for it loses its end, which is least important.
-	return cut(body, messageMost-runes(title)-runes(line)-2) + "\n" + line
-}
-
 // Buttons label the three answers: going for so many minutes, cannot, status.
 func (c *Catalogue) Buttons(minutes int) [3]string {
 	return [3]string{c.count("button.going", minutes, values{"n": strconv.Itoa(minutes)}), c.say("button.cant", nil), c.say("button.status", nil)}

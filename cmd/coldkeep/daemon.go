@@ -19,6 +19,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
 	"coldkeep/alert"
+	"coldkeep/alert/channels"
 	"coldkeep/internal/config"
 	"coldkeep/internal/metrics"
 	"coldkeep/internal/monitor"
@@ -107,7 +108,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	}
 	following.Go(func() { alert.NewDispatcher(monitor.Alerts{Monitor: m}, call.channels, d.log).Run(followers) })
 	if f := d.cfg.Heartbeat.URLFile; f != "" {
-		beat := alert.NewHeartbeat(f, m.Good, d.log)
+		beat := channels.NewHeartbeat(f, m.Good, d.log)
 		if d.beat > 0 {
 			beat.Every = d.beat
 		}
@@ -160,7 +161,7 @@ func (d *daemon) openCall() (*callOut, error) {
 	c := &callOut{duty: d.cfg.Duty, words: alert.NewCatalogues()}
 	c.duty.Kinds = map[string]string{}
 	for _, s := range d.cfg.Channels {
-		n, err := alert.Open(s, d.log)
+		n, err := channels.Open(s, d.log)
 		if err != nil {
 			return nil, err
 		}

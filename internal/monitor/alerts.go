@@ -19,7 +19,7 @@ type flights struct {
 func (m *Monitor) flightsNow() *flights {
 	f := &flights{open: m.desk.Open(), sent: map[string][]alert.Sent{}}
 	for _, n := range m.desk.Flights() {
-		f.due = append(f.due, m.desk.DueMessage(&n))
+		f.due = append(f.due, alert.DueMessage{Channel: n.Channel, Message: m.desk.Message(&n)})
 	}
 	for channel := range m.desk.Duty().Kinds {
 		if list := m.desk.Sent(channel); len(list) > 0 {
