@@ -91,7 +91,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	followers, stopFollowers := context.WithCancel(context.WithoutCancel(ctx))
 	var following sync.WaitGroup
 	defer stopFollowers()
-	source := metrics.Source{Snapshot: m.Snapshot, Interval: d.cfg.Sampling, Version: thisVersion().Version}
+	source := metrics.Source{Snapshot: m.Snapshot, Interval: d.cfg.Sampling, Version: thisVersion().Version, Disk: diskOf(d.cfg.Storage.Dir)}
 	if d.cfg.MQTT.Broker != "" {
 		o := mqtt.Options{Broker: d.cfg.MQTT.Broker, ClientID: d.cfg.MQTT.ClientID, Username: d.cfg.MQTT.Username, PasswordFile: d.cfg.MQTT.PasswordFile, Peers: d.cfg.MQTT.Peers, Log: d.log}
 		if d.cfg.MQTT.Commands {

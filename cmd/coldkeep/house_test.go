@@ -25,6 +25,8 @@ var mayImport = map[string][]string{
 	"internal/web":           {"sensor", "internal/coldchain"},
 	"deploy":                 {},
 	"deploy/prometheus":      {"sensor", "internal/coldchain", "internal/metrics"},
+	"deploy/grafana":         {},
+	"deploy/grafana/write":   {"deploy/grafana"},
 	"internal/config/schema": {"alert"},
 	"cmd/coldkeep":           {"*"},
 }

@@ -42,6 +42,9 @@ type Source struct {
 	Peers func() map[string]bool
 	// HeartbeatFailing is nil where no heartbeat is configured.
 	HeartbeatFailing func() bool
+	// Disk gives the bytes of the record and those left for it, and false
+	// where they cannot be known; nil where nobody asks.
+	Disk func() (size, free uint64, known bool)
 }
 
 // Handler serves /metrics, with the Go runtime's and the process' own, as
@@ -94,13 +97,15 @@ var (
 	mqttLate = desc("mqtt_backlog_messages", "Readings and events that the MQTT broker has not acknowledged.")
 
 	clock  = desc("clock_synchronized", "1 while the system's clock is disciplined.")
+	size   = desc("store_size_bytes", "Bytes of the record on disk.")
+	free   = desc("store_free_bytes", "Bytes that are left on the disk for the record.")
 	faults = desc("store_write_failures_total", "Steps that could not be written, since the daemon started.")
 )
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*metric{buildInfo, probeTemp, probeUp, probeLast, probeReads, probeFails, probeDue, unitLow, unitHigh, unitOut, unitExc, unitNone, unitOutS, unitDark,
-		batches, flagged, allowance, alarms, troubles, oldest, drilled, answered, took, beat, peerUp, sent, unsent, mqttUp, mqttLate, clock, faults} {
+		batches, flagged, allowance, alarms, troubles, oldest, drilled, answered, took, beat, peerUp, sent, unsent, mqttUp, mqttLate, clock, size, free, faults} {
 		ch <- d.desc
 	}
 }
@@ -171,6 +176,12 @@ func (c *Collector) walk(tell sink) {
 	}
 	if c.s.HeartbeatFailing != nil {
 		set(beat, truth(c.s.HeartbeatFailing()))
+	}
+	if c.s.Disk != nil {
+		if used, left, known := c.s.Disk(); known {
+			set(size, float64(used))
+			set(free, float64(left))
+		}
 	}
 	set(clock, truth(s.Synchronized))
 	count(faults, float64(s.Store.WriteFailures))

@@ -90,7 +90,7 @@ func TestWhatPeopleDoIsTold(t *testing.T) {
 		{Key: "c", Severity: coldchain.Warning, State: "shelved"}, {Key: "e", Severity: coldchain.Warning, State: "cleared"}, {Key: "drill", Severity: coldchain.Warning, State: "raised", Drill: true}}
 	s.Drill = &coldchain.DrillState{At: &later, AnsweredAt: &at, TookS: 61.5}
 	src := Source{Snapshot: func() *coldchain.Snapshot { return s }, Interval: time.Minute, HeartbeatFailing: func() bool { return true },
-		Peers: func() map[string]bool { return map[string]bool{"pi-2": true, "pi-3": false} }}
+		Peers: func() map[string]bool { return map[string]bool{"pi-2": true, "pi-3": false} }, Disk: func() (uint64, uint64, bool) { return 4096, 1 << 30, true }}
 	read := func() string {
 		w := httptest.NewRecorder()
 		Handler(src).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
@@ -103,6 +103,7 @@ func TestWhatPeopleDoIsTold(t *testing.T) {
 		`coldkeep_troubles{severity="critical",state="raised"} 1`, `coldkeep_troubles{severity="warning",state="cleared"} 1`, `coldkeep_troubles{severity="warning",state="raised"} 0`,
 		`coldkeep_oldest_unacknowledged_alarm_timestamp_seconds{severity="critical"} 1.78e+09`,
 		`coldkeep_drill_last_timestamp_seconds 1.7800000605e+09`, `coldkeep_drill_last_answered_timestamp_seconds 1.78e+09`, `coldkeep_drill_last_answer_seconds 61.5`,
+		`coldkeep_store_size_bytes 4096`, `coldkeep_store_free_bytes 1.073741824e+09`,
 		`coldkeep_heartbeat_failing 1`, `coldkeep_peer_up{peer="pi-2"} 1`, `coldkeep_peer_up{peer="pi-3"} 0`,
 	} {
 		if !strings.Contains(got, want+"\n") {
@@ -114,8 +115,9 @@ func TestWhatPeopleDoIsTold(t *testing.T) {
 	}
 	s.Alarms, s.Troubles, s.Drill = nil, nil, nil
 	src.HeartbeatFailing, src.Peers = nil, func() map[string]bool { return nil }
+	src.Disk = func() (uint64, uint64, bool) { return 0, 0, false }
 	got = read()
-	for _, gone := range []string{"oldest_unacknowledged", "coldkeep_drill", "heartbeat", "peer_up"} {
+	for _, gone := range []string{"oldest_unacknowledged", "coldkeep_drill", "heartbeat", "peer_up", "store_size", "store_free"} {
 		if strings.Contains(got, gone) {
 			t.Errorf("%s is told where nothing is known", gone)
 		}
@@ -233,7 +235,8 @@ func TestTheNamesAreAsPrometheusWantsThem(t *testing.T) {
 	at := s.At
 	s.Drill = &coldchain.DrillState{At: &at, AnsweredAt: &at, TookS: 60, Answered: true}
 	problems, err := testutil.CollectAndLint(NewCollector(Source{Snapshot: func() *coldchain.Snapshot { return s }, Interval: time.Minute,
-		HeartbeatFailing: func() bool { return false }, Peers: func() map[string]bool { return map[string]bool{"b": true} }}))
+		HeartbeatFailing: func() bool { return false }, Peers: func() map[string]bool { return map[string]bool{"b": true} },
+		Disk: func() (uint64, uint64, bool) { return 1, 2, true }}))
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v %v", problems, err)
 	}
