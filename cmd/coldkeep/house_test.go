@@ -24,7 +24,6 @@ var mayImport = map[string][]string{
 	"internal/metrics":       {"sensor", "internal/coldchain"},
 	"internal/web":           {"sensor", "internal/coldchain"},
 	"deploy":                 {},
-	"deploy/prometheus":      {"sensor", "internal/coldchain", "internal/metrics"},
 	"deploy/grafana":         {},
 	"deploy/grafana/write":   {"deploy/grafana"},
 	"internal/config/schema": {"alert"},

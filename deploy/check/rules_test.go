@@ -1,8 +1,8 @@
-// Package prometheus holds the rules for Prometheus; its tests hold them to
-// what the daemon tells, and those of Alertmanager and the runbooks to them.
-package prometheus
+package check
 
 import (
+	"errors"
+	"io"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -17,6 +17,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/textparse"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"coldkeep/internal/coldchain"
@@ -76,15 +78,49 @@ func told(t *testing.T) map[string]*dto.MetricFamily {
 		Batches: []coldchain.BatchState{{ID: "b", Unit: "u", Allowance: []coldchain.Allowance{{Rule: "warm", TotalS: 10, LeftS: 2}}}},
 		Alarms:  []coldchain.Alarm{{Severity: coldchain.Critical, Raised: now}, {Severity: coldchain.Warning, Raised: now}},
 		Drill:   &coldchain.DrillState{At: &now, AnsweredAt: &now}}
-	w := httptest.NewRecorder()
-	metrics.Handler(metrics.Source{Snapshot: func() *coldchain.Snapshot { return s }, Interval: time.Minute, Connected: func() bool { return true }, Backlog: func() uint64 { return 0 },
-		Peers: func() map[string]bool { return map[string]bool{"n": true} }, HeartbeatFailing: func() bool { return true }}).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	w := scraped(s, "")
 	text := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := text.TextToMetricFamilies(w.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return families
+}
+
+// scraped is what the daemon tells whoever accepts a format.
+func scraped(s *coldchain.Snapshot, accept string) *httptest.ResponseRecorder {
+	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil)
+	r.Header.Set("Accept", accept)
+	metrics.Handler(metrics.Source{Snapshot: func() *coldchain.Snapshot { return s }, Interval: time.Minute, Connected: func() bool { return true }, Backlog: func() uint64 { return 0 },
+		Peers: func() map[string]bool { return map[string]bool{"n": true} }, HeartbeatFailing: func() bool { return true }}).ServeHTTP(w, r)
+	return w
+}
+
+// What is told as OpenMetrics is so to Prometheus' own parser.
+func TestOpenMetricsIsUnderstood(t *testing.T) {
+	now := sensor.At(time.Now())
+	s := &coldchain.Snapshot{At: now, Made: now, Units: []coldchain.UnitState{{Unit: coldchain.Unit{ID: "u"}, Probes: []coldchain.ProbeState{{ID: "p", Last: sensor.Reading{Time: now}}}}}}
+	w := scraped(s, "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5")
+	p, err := textparse.New(w.Body.Bytes(), w.Header().Get("Content-Type"), labels.NewSymbolTable(), textparse.ParserOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	series := 0
+	for {
+		e, err := p.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("after %d series: %v", series, err)
+		}
+		if e == textparse.EntrySeries {
+			series++
+		}
+	}
+	if series < 40 {
+		t.Errorf("%d series", series)
+	}
 }
 
 // values are those that a label of a metric has, and whether it has the label.
@@ -122,7 +158,7 @@ var target = []string{"job", "instance", "site"}
 // Prometheus' own; with the labels and the values that they look for.
 func TestTheRulesReadWhatIsTold(t *testing.T) {
 	families := told(t)
-	recorded := rules(t, "recording.yml")
+	recorded := rules(t, "../prometheus/recording.yml")
 	for _, r := range recorded {
 		first := selectors(t, r.Expr)[0].Name
 		if families[first] == nil {
@@ -130,7 +166,7 @@ func TestTheRulesReadWhatIsTold(t *testing.T) {
 		}
 		families[r.Record] = families[first]
 	}
-	for _, r := range slices.Concat(recorded, rules(t, "alerts.yml")) {
+	for _, r := range slices.Concat(recorded, rules(t, "../prometheus/alerts.yml")) {
 		for _, v := range selectors(t, r.Expr) {
 			if v.Name == "up" {
 				continue
@@ -160,7 +196,7 @@ func TestTheRulesReadWhatIsTold(t *testing.T) {
 // Every alert says how grave it is and what to do, and each has its page.
 func TestEveryAlertIsExplained(t *testing.T) {
 	pages := map[string]bool{}
-	for _, r := range rules(t, "alerts.yml") {
+	for _, r := range rules(t, "../prometheus/alerts.yml") {
 		pages[r.Alert+".md"] = true
 		if !regexp.MustCompile(`^(Coldkeep([A-Z][A-Za-z]+)|Watchdog)$`).MatchString(r.Alert) {
 			t.Errorf("%s is no name of ours", r.Alert)
@@ -223,7 +259,7 @@ func TestEveryAlertIsTested(t *testing.T) {
 		cleared       bool
 	}
 	seen := map[string]*expected{}
-	files, err := filepath.Glob("tests/*.yml")
+	files, err := filepath.Glob("../prometheus/tests/*.yml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("tests: %v %v", files, err)
 	}
@@ -260,7 +296,7 @@ func TestEveryAlertIsTested(t *testing.T) {
 			}
 		}
 	}
-	for _, r := range rules(t, "alerts.yml") {
+	for _, r := range rules(t, "../prometheus/alerts.yml") {
 		e := seen[r.Alert]
 		switch {
 		case e == nil:
@@ -277,10 +313,10 @@ func TestEveryAlertIsTested(t *testing.T) {
 // the daemon is kept until ColdkeepNodeDown mutes it: no death resolves.
 func TestNoDeathResolves(t *testing.T) {
 	held := map[string]bool{"up": true}
-	for _, r := range rules(t, "recording.yml") {
+	for _, r := range rules(t, "../prometheus/recording.yml") {
 		held[r.Record] = true
 	}
-	for _, r := range rules(t, "alerts.yml") {
+	for _, r := range rules(t, "../prometheus/alerts.yml") {
 		if r.Keep == "10m" || r.Alert == "ColdkeepNodeDown" {
 			continue
 		}
@@ -305,12 +341,12 @@ func promtool(t *testing.T, args ...string) {
 }
 
 func TestSystemPromtoolAcceptsTheRules(t *testing.T) {
-	promtool(t, "check", "rules", "--lint=all", "--lint-fatal", "recording.yml", "alerts.yml")
-	promtool(t, "check", "config", "prometheus.yml")
+	promtool(t, "check", "rules", "--lint=all", "--lint-fatal", "../prometheus/recording.yml", "../prometheus/alerts.yml")
+	promtool(t, "check", "config", "../prometheus/prometheus.yml")
 }
 
 func TestSystemTheRulesDoWhatTheirTestsSay(t *testing.T) {
-	files, err := filepath.Glob("tests/*.yml")
+	files, err := filepath.Glob("../prometheus/tests/*.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
