@@ -91,7 +91,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	followers, stopFollowers := context.WithCancel(context.WithoutCancel(ctx))
 	var following sync.WaitGroup
 	defer stopFollowers()
-	source := metrics.Source{Snapshot: m.Snapshot, Interval: d.cfg.Sampling, Version: thisVersion().Version}
+	source := metrics.Source{Snapshot: m.Snapshot, Interval: d.cfg.Sampling, Version: thisVersion().Version, Disk: diskOf(d.cfg.Storage.Dir)}
 	if d.cfg.MQTT.Broker != "" {
 		o := mqtt.Options{Broker: d.cfg.MQTT.Broker, ClientID: d.cfg.MQTT.ClientID, Username: d.cfg.MQTT.Username, PasswordFile: d.cfg.MQTT.PasswordFile, Peers: d.cfg.MQTT.Peers, Log: d.log}
 		if d.cfg.MQTT.Commands {
@@ -232,7 +232,7 @@ func (d *daemon) serve(m *monitor.Monitor, source metrics.Source) (*serving, str
 			return nil, "", fmt.Errorf("read command token %s: it has %d characters; 16 random ones or more are needed", f, len(token))
 		}
 	}
-	w, err := web.New(m, web.Options{Metrics: metrics.Handler(source), Interval: d.cfg.Sampling, Token: token, Open: d.demo, Log: d.log})
+	w, err := web.New(m, web.Options{Metrics: metrics.Handler(source), Interval: d.cfg.Sampling, Token: token, Open: d.demo, ConfigFile: d.cfg.Web.ConfigFile, Log: d.log})
 	if err != nil {
 		return nil, "", err
 	}

@@ -24,6 +24,9 @@ var mayImport = map[string][]string{
 	"internal/metrics":       {"sensor", "internal/coldchain"},
 	"internal/web":           {"sensor", "internal/coldchain"},
 	"deploy":                 {},
+	"deploy/prometheus":      {"sensor", "internal/coldchain", "internal/metrics"},
+	"deploy/grafana":         {},
+	"deploy/grafana/write":   {"deploy/grafana"},
 	"internal/config/schema": {"alert"},
 	"cmd/coldkeep":           {"*"},
 }
