@@ -152,6 +152,8 @@ func TestAPageIsAnswered(t *testing.T) {
 	l := listen(t, broker.Addr())
 	ntfy := startNtfy(t)
 	s := startSite(t, ntfy, func(d *daemon) { d.cfg.MQTT = config.MQTT{Broker: "tcp://" + broker.Addr(), ClientID: "test-pi-1"} })
+	// The publisher must have the broker before anything happens that this waits for.
+	l.await(t, "the first reading on MQTT", 20*time.Second, func() bool { return len(l.messages()) > 0 })
 	m := s.breaks(t, ntfy)
 	other := ntfy.await(t, "topic-bert", "bert's page", 20*time.Second, loud)
 	if other.notification() == m.notification() {
