@@ -1,0 +1,7 @@
+-- One unit's probes over the time shown, in steps, with the highest of each
+-- step: an excursion shorter than a pixel must not vanish. A fault leaves a gap.
+SELECT $__timeGroupAlias(d.time, $__interval), p.node || '/' || p.probe AS metric, max(d.millicelsius) / 1000.0 AS value
+FROM coldkeep.probes p JOIN coldkeep.readings d ON d.probe = p.id
+WHERE p.site = ${site:sqlstring} AND p.unit = ${unit:sqlstring} AND $__timeFilter(d.time)
+GROUP BY 1, 2
+ORDER BY 1
