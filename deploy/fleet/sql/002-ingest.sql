@@ -10,7 +10,7 @@ INSERT INTO coldkeep.migrations (name) VALUES ('002-ingest');
 CREATE UNLOGGED TABLE coldkeep.inbox (
 	time timestamptz NOT NULL, -- when Telegraf had it
 	topic text NOT NULL,
-	value text NOT NULL -- the payload in base64: bytes that are no text would refuse the whole batch
+	value text NOT NULL -- the payload; Telegraf has replaced what PostgreSQL takes for no text (telegraf.conf)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
 
 CREATE TYPE coldkeep.message AS (
@@ -39,9 +39,7 @@ DECLARE
 	m coldkeep.message;
 	part text[] := string_to_array(topic, '/');
 	class text;
-	payload text;
 BEGIN
-	payload := convert_from(decode(value, 'base64'), 'UTF8');
 	IF part[1] <> 'coldkeep' OR part[2] = '' OR part[3] = '' THEN
 		m.why := 'no topic of ours';
 		RETURN m;
@@ -56,14 +54,14 @@ BEGIN
 	END;
 	m.item := part[5];
 	IF class = 'status' THEN
-		IF payload IN ('online', 'offline') THEN
+		IF value IN ('online', 'offline') THEN
 			m.class := class;
-			m.body := jsonb_build_object('online', payload = 'online');
+			m.body := jsonb_build_object('online', value = 'online');
 		ELSE
 			m.why := 'neither online nor offline';
 		END IF;
 		RETURN m;
-	ELSIF class IN ('unit', 'batch') AND payload = '' THEN
+	ELSIF class IN ('unit', 'batch') AND value = '' THEN
 		m.class := class; -- cleared: it has left
 		RETURN m;
 	ELSIF class IS NULL THEN
@@ -71,7 +69,7 @@ BEGIN
 		RETURN m;
 	END IF;
 
-	m.body := payload::jsonb;
+	m.body := value::jsonb;
 	IF jsonb_typeof(m.body) IS DISTINCT FROM 'object' THEN
 		RAISE 'no object';
 	END IF;
