@@ -289,10 +289,15 @@ func (f *fleet) bulk(t *testing.T, before int64) {
 	if rows != before+added {
 		t.Errorf("%d readings, want %d", rows, before+added)
 	}
-	heap := f.number("SELECT sum(pg_table_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'coldkeep.readings'::regclass")
-	index := f.number("SELECT sum(pg_indexes_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'coldkeep.readings'::regclass")
+	tell := func(what string) {
+		heap := f.number("SELECT sum(pg_table_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'coldkeep.readings'::regclass")
+		index := f.number("SELECT sum(pg_indexes_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'coldkeep.readings'::regclass")
+		t.Logf("%d readings on disk, %s: %.1f bytes each in the table, %.1f in its index", rows, what, float64(heap)/float64(rows), float64(index)/float64(rows))
+	}
 	t.Logf("database alone: %d readings in %.1f s, %.0f/s; %d bytes of log each", added, took.Seconds(), float64(added)/took.Seconds(), f.number("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '"+wal+"')::bigint")/added)
-	t.Logf("%d readings on disk: %.1f bytes each in the table, %.1f in its index", rows, float64(heap)/float64(rows), float64(index)/float64(rows))
+	tell("as they came")
+	f.rows("REINDEX TABLE coldkeep.readings")
+	tell("index made anew")
 	for _, q := range []string{"fleet-at-a-glance", "sites", "units-out-of-range", "unit-history"} {
 		b, err := os.ReadFile(filepath.Join(fleetDir, "queries", q+".sql"))
 		if err != nil {

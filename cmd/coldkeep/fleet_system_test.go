@@ -159,6 +159,21 @@ func TestSystemFleetCertificates(t *testing.T) {
 		t.Error("the writer may lay a table in the way of the trigger")
 	}
 
+	// What was refused may be tried again. Five months on, the readings'
+	// partitions of today are gone, the events' are not.
+	f.rows("SELECT coldkeep.retry()")
+	if n := f.number("SELECT count(*) FROM coldkeep.refused"); n != 3 {
+		t.Errorf("%d refused after another try, want the same 3", n)
+	}
+	f.rows("INSERT INTO coldkeep.inbox VALUES (now(), 'coldkeep/clinic-a/pi/event', format('{\"record\":\"00000000000000aa\",\"seq\":9,\"time_unix_ms\":%s,\"kind\":\"started\"}', (extract(epoch FROM now()) * 1000)::bigint))")
+	f.rows("SELECT coldkeep.maintain(now() + interval '5 months')")
+	if got := f.one("SELECT (SELECT count(*) FROM coldkeep.readings) || ' ' || (SELECT count(*) FROM coldkeep.events) || ' ' || (SELECT count(*) FROM coldkeep.refused)"); got != "0 1 0" {
+		t.Errorf("readings, events, refused after five months: %s", got)
+	}
+	if got := f.one("SELECT string_agg(n::text, ' ' ORDER BY n) FROM (SELECT count(*) AS n FROM pg_inherits WHERE inhparent::regclass::text IN ('coldkeep.readings', 'coldkeep.events') GROUP BY inhparent) x"); got != "6 39" {
+		t.Errorf("%s partitions, want 3 and 36 months, this one and two ahead", got)
+	}
+
 	if c, err := f.connect("nobody", f.tls("")); err == nil {
 		c.Disconnect(0)
 		t.Error("somebody came in without a certificate")

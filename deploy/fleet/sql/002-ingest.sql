@@ -106,12 +106,13 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN m;
 END $$;
 
--- accept stores a batch. Set by set, so that a batch of thousands costs little
--- more than one message, in a fixed order of keys, so that two writers cannot
--- wait for each other for ever.
+-- accept stores a batch, set by set: a batch of thousands costs little more
+-- than one message. Batches take turns: two collectors that bring the same
+-- site's messages must not wait for each other for ever.
 CREATE FUNCTION coldkeep.accept() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 BEGIN
+	PERFORM pg_advisory_xact_lock(hashtext('coldkeep.accept'));
 	-- Emptied at each commit; a writer keeps its connection for days.
 	CREATE TEMP TABLE IF NOT EXISTS come (told timestamptz, topic text, value text, m coldkeep.message) ON COMMIT DELETE ROWS;
 	DELETE FROM pg_temp.come; -- a second statement in one transaction
