@@ -68,6 +68,12 @@ func openFleet(t *testing.T, sites ...string) *fleet {
 	f.conf("telegraf.conf", "fleet.example.org:8883", "127.0.0.1:"+f.port, "/etc/telegraf/fleet", f.certs, "/run/postgresql", filepath.Join(dir, "db"))
 	f.startBroker()
 	f.startCollector()
+	// What is published before the collector has subscribed for the first time
+	// is for nobody.
+	await(t, "the collector's subscription", 30*time.Second, func() bool {
+		b, err := os.ReadFile(f.broker.log)
+		return err == nil && strings.Contains(string(b), " collector 1 coldkeep/+/+/status")
+	})
 	return f
 }
 

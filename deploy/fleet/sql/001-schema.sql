@@ -59,9 +59,10 @@ CREATE TABLE coldkeep.probes (
 	UNIQUE (site, node, unit, probe)
 );
 
--- Every reading, in partitions of a month. One index serves both: what is
--- beyond (probe, time) in the key adds no column that the place in the record
--- does not fix already, so it is unique exactly when (record, seq) is.
+-- Every reading, in partitions of a month. One index serves both the drop of
+-- repeats and the curves of a probe: probe and time follow from the place in
+-- the record, so it is unique exactly when (record, seq) is. In this order of
+-- columns it has no padding.
 CREATE TABLE coldkeep.readings (
 	time timestamptz NOT NULL,
 	seq bigint NOT NULL,
@@ -70,7 +71,7 @@ CREATE TABLE coldkeep.readings (
 	millicelsius integer, -- null: a fault
 	clock_synchronized boolean NOT NULL,
 	fault text,
-	PRIMARY KEY (probe, time, record, seq),
+	PRIMARY KEY (probe, record, time, seq),
 	CHECK ((millicelsius IS NULL) <> (fault IS NULL))
 ) PARTITION BY RANGE (time);
 

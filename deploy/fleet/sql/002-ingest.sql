@@ -148,7 +148,7 @@ BEGIN
 			JOIN coldkeep.records r ON r.site = (m).site AND r.node = (m).node AND r.record = (m).record
 			JOIN coldkeep.probes p ON p.site = (m).site AND p.node = (m).node AND p.unit = (m).unit AND p.probe = (m).item
 		WHERE (m).class = 'reading'
-		ORDER BY p.id, (m).time
+		ORDER BY p.id, r.id, (m).time
 		ON CONFLICT DO NOTHING
 		RETURNING record, seq, time
 	), events AS (
