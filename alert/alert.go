@@ -10,9 +10,8 @@
 // through its channel, once, and reports what became of it. Answers come back
 // through the channels, as commands.
 //
-// Words for people come from a catalogue that can be translated. Channels are
-// one file each; Open is the one switch over them. The package imports nothing
-// of ours: this is where outsiders add a channel.
+// Words for people come from a catalogue that can be translated. The channels
+// are in package channels, one file each. This package imports nothing of ours.
 package alert
 
 import "time"

@@ -244,6 +244,10 @@ func (d *Desk) take(open []*trouble, who Event, promise time.Duration) Reply {
 func (d *Desk) decline(open []*trouble, who Event) Reply {
 	r := Reply{Kind: ReplyNext}
 	for _, t := range open {
+		if t.Drill { // whoever says so has been reached
+			r = d.take([]*trouble{t}, who, PromiseDefault)
+			continue
+		}
 		if t.Ack != nil && t.Ack.By != who.By {
 			r = Reply{Kind: ReplyTaken, Who: t.Ack.By, Until: t.Ack.Until}
 			continue

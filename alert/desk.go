@@ -191,6 +191,7 @@ func (d *Desk) gather() {
 		wakes := d.wakes(a)
 		if t, m := d.member(a.Key); m != nil {
 			if wakes && !m.Wakes && !m.Day || m.Severity != a.Severity {
+				d.graver(t, wakes && !m.Day)
 				d.do(Event{Kind: TroubleJoined, Trouble: t.Key, Alarm: a, Wakes: wakes && !m.Day, Day: m.Day})
 			}
 			continue
@@ -205,6 +206,7 @@ func (d *Desk) gather() {
 		if t == nil {
 			t = d.open(a)
 		}
+		d.graver(t, wakes)
 		d.do(Event{Kind: TroubleJoined, Trouble: t.Key, Alarm: a, Wakes: wakes, Day: day})
 	}
 	for _, t := range d.s.Troubles {
@@ -218,6 +220,21 @@ func (d *Desk) gather() {
 		if all[key] == nil {
 			d.do(Event{Kind: TroubleLeft, Alarm: &Alarm{Key: key}})
 		}
+	}
+}
+
+// graver ends what was said of a trouble that could wait, before it becomes
+// one that cannot: whoever took that, or put it off, knew nothing of this.
+func (d *Desk) graver(t *trouble, wakes bool) {
+	if !wakes || slices.ContainsFunc(t.Alarms, func(m *member) bool { return m.Wakes }) {
+		return
+	}
+	const reason = "it has become critical"
+	if a := t.Ack; a != nil {
+		d.do(Event{Kind: Lapsed, Trouble: t.Key, By: a.By, Person: a.Person, Until: a.Until, Lapse: Worsened, Reason: reason})
+	}
+	if t.Shelf != nil {
+		d.do(Event{Kind: Unshelved, Trouble: t.Key, Lapse: Worsened, Reason: reason})
 	}
 }
 

@@ -11,6 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
+// three is in the night: a Tuesday, 02:12 UTC.
+var three = time.Date(2026, 5, 5, 2, 12, 0, 0, time.UTC)
+
 // testDuty: three people, a night that calls one after the other and then all.
 func testDuty() Duty {
 	person := func(id string) Person {
@@ -322,6 +325,13 @@ func TestAboutToBeLostBreaksEverything(t *testing.T) {
 	if err := o.do(Order{Name: "shelve", By: "anna", Reason: "defrosting", Until: o.now.Add(2 * time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
+	if i := slices.IndexFunc(o.journal, func(e Event) bool {
+		return e.Kind == Due && e.Notification.Purpose == Taken && e.Notification.Person == ""
+	}); i < 0 {
+		t.Error("the services do not hear that it is shelved")
+	} else if title := o.journal[i].Notification.Title; !strings.Contains(title, "PUT OFF by anna") || strings.Contains(title, "going") {
+		t.Errorf("that it is shelved reads %q", title)
+	}
 	o.due()
 	o.pass(39 * time.Minute)
 	o.want()
@@ -332,6 +342,29 @@ func TestAboutToBeLostBreaksEverything(t *testing.T) {
 	}
 	if err := o.do(Order{Name: "shelve", By: "anna", Reason: "x", Until: o.now.Add(5 * time.Hour)}); err == nil {
 		t.Error("what is critical was shelved for 5 h")
+	}
+}
+
+// Whoever took, or put off, what could wait did not take what wakes people.
+func TestWhatWaitedBecomesCritical(t *testing.T) {
+	for name, order := range map[string]Order{
+		"taken":   {Name: "ack", By: "boss", Promise: 20 * time.Hour},
+		"put off": {Name: "shelve", By: "boss", Reason: "known", Until: three.Add(20 * 24 * time.Hour)},
+	} {
+		o := newOffice(t, testDuty())
+		o.warm("f1", 7000, 0, 0)
+		o.sit.Alarms = append(o.sit.Alarms, Alarm{Key: "f1/EX-1", Kind: BatchFlagged, Severity: Warning, Unit: "f1", Batch: "EX-1", Text: "above 8 °C, inside the allowance", Raised: three})
+		o.sit.Units[0].Beyond = 500 // it has not gone back yet
+		o.turn()
+		if err := o.do(order); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		o.due()
+		o.warm("f1", 9400, 1, 0)
+		o.turn()
+		if got := o.due(); len(got) != 1 || !strings.HasSuffix(got[0], "anna by push: page") {
+			t.Errorf("%s: then it becomes critical, and the calls are %q", name, got)
+		}
 	}
 }
 
@@ -531,5 +564,29 @@ func TestTheJournalIsTheDesk(t *testing.T) {
 	b, err2 := again.Checkpoint()
 	if err1 != nil || err2 != nil || string(a) != string(b) {
 		t.Errorf("from the journal:\n%s\nwant\n%s", b, a)
+	}
+}
+
+// What was on its way when the daemon ended may have arrived: its words say so,
+// once, and within the length of a message.
+func TestWhatMayHaveArrivedSaysSo(t *testing.T) {
+	o := newOffice(t, testDuty())
+	o.fate = func(n Notification) (Outcome, bool) { return Outcome{}, n.Person == "anna" }
+	o.warm("f1", 9400, 1, 0)
+	o.turn()
+	again := replayed(testDuty(), o.journal)
+	before := again.Flights()
+	for range 2 {
+		again.Doubt()
+		list := again.Flights()
+		if len(list) != 1 || !list[0].Again || list[0].Body != before[0].Body+" You may have had this message before." || !again.Message(&list[0]).Again {
+			t.Errorf("after the start: %+v", list)
+		}
+	}
+	long := again.s.Notes[before[0].ID]
+	long.Again, long.Body = false, strings.Repeat("words ", 160)+"end"
+	again.Doubt()
+	if n := runes(long.Title) + 1 + runes(long.Body); n > messageMost || !strings.HasSuffix(long.Body, "… You may have had this message before.") {
+		t.Errorf("%d characters: %s", n, long.Body)
 	}
 }

@@ -120,7 +120,9 @@ func placeholders(list []fragment) map[string]bool {
 			out[f.name] = true
 		}
 		for name := range placeholders(f.opt) {
-			out[name] = out[name]
+			if !out[name] { // it may stand outside, too
+				out[name] = false
+			}
 		}
 	}
 	return out
@@ -195,7 +197,7 @@ func shortWords(s string, n int) string {
 		out = next
 	}
 	if out == "" {
-		return cut(s, n)
+		return Cut(s, n)
 	}
 	return strings.TrimRight(out, ",;:.–-") + "…"
 }

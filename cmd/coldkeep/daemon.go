@@ -19,6 +19,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
 	"coldkeep/alert"
+	"coldkeep/alert/channels"
 	"coldkeep/internal/config"
 	"coldkeep/internal/metrics"
 	"coldkeep/internal/monitor"
@@ -41,6 +42,8 @@ type daemon struct {
 	fill func(context.Context, *monitor.Monitor) error
 	// up is told where the pages are, once everything runs.
 	up func(web string)
+	// beat is the time between heartbeats; 0: as is right for the service.
+	beat time.Duration
 }
 
 // cleanup runs what was put off, last in first out, and keeps all errors.
@@ -105,7 +108,10 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	}
 	following.Go(func() { alert.NewDispatcher(monitor.Alerts{Monitor: m}, call.channels, d.log).Run(followers) })
 	if f := d.cfg.Heartbeat.URLFile; f != "" {
-		beat := alert.NewHeartbeat(f, m.Good, d.log)
+		beat := channels.NewHeartbeat(f, m.Good, d.log)
+		if d.beat > 0 {
+			beat.Every = d.beat
+		}
 		source.HeartbeatFailing = beat.Failing
 		following.Go(func() { beat.Run(followers) })
 	}
@@ -155,7 +161,7 @@ func (d *daemon) openCall() (*callOut, error) {
 	c := &callOut{duty: d.cfg.Duty, words: alert.NewCatalogues()}
 	c.duty.Kinds = map[string]string{}
 	for _, s := range d.cfg.Channels {
-		n, err := alert.Open(s, d.log)
+		n, err := channels.Open(s, d.log)
 		if err != nil {
 			return nil, err
 		}

@@ -14,6 +14,7 @@ var mayImport = map[string][]string{
 	"sensor/chips":           {"sensor"},
 	"sensor/chipsim":         {"sensor"},
 	"alert":                  {},
+	"alert/channels":         {"alert"},
 	"internal/coldchain":     {"sensor"},
 	"internal/config":        {"sensor", "internal/coldchain", "alert"},
 	"internal/recording":     {"sensor"},

@@ -54,6 +54,7 @@ func (m *Monitor) openDesk(ctx context.Context) error {
 			m.desk.Apply(e)
 		}
 	}
+	m.desk.Doubt()
 	return nil
 }
 
