@@ -10,8 +10,9 @@
 // through its channel, once, and reports what became of it. Answers come back
 // through the channels, as commands.
 //
-// Words for people come from a catalogue that can be translated. The channels
-// are in package channels, one file each. This package imports nothing of ours.
+// Words for people come from a catalogue that can be translated. Channels are
+// one file each in package channels, which is where outsiders add one; README.md
+// tells how. The package imports nothing of ours.
 package alert
 
 import "time"

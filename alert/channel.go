@@ -37,6 +37,7 @@ type Message struct {
 	Body     string
 	Language string   // "en", "de"
 	Buttons  []Button // at most three
+	HowTo    string   // for channels without buttons: the line that tells how to answer; "": in English
 	Again    bool     // it may have arrived before: the words say so already
 
 	// For services, which sort by more than words.
@@ -76,6 +77,9 @@ type Syncer interface {
 	Sync(ctx context.Context, all []Message) error
 }
 
+// Syncs says whether channels of a kind are Syncers.
+func Syncs(kind string) bool { return kind == "alertmanager" }
+
 // A Post takes what people answer.
 type Post interface {
 	// Hear takes an answer and gives the words to show the person. An error
@@ -99,8 +103,9 @@ type Answer struct {
 type Sent struct {
 	ID, To, Receipt string
 	Buttons         []Button
-	Plain           string // the data of "going", with no time promised
-	Quiet           bool   // somebody has it: it need not ring any more
+	Words           [3][]string // that stand for the buttons in the message's language
+	Plain           string      // the data of "going", with no time promised
+	Quiet           bool        // somebody has it: it need not ring any more
 	At              time.Time
 }
 

@@ -290,6 +290,7 @@ func TestAPowerCutIsOneTrouble(t *testing.T) {
 
 // What waits for working hours wakes nobody, and a unit without stock neither.
 func TestWhoIsWoken(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, testDuty())
 	o.warm("f1", 9400, 1, 0)
 	o.sit.Units[0].Batches = nil
@@ -371,6 +372,7 @@ func TestWhatWaitedBecomesCritical(t *testing.T) {
 // A batch that is lost keeps nobody up once its unit is well again; the
 // decision waits for the day.
 func TestALostBatchWaitsForTheMorning(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, testDuty())
 	o.warm("f1", 9400, 1, 0)
 	o.turn()
@@ -588,5 +590,66 @@ func TestWhatMayHaveArrivedSaysSo(t *testing.T) {
 	again.Doubt()
 	if n := runes(long.Title) + 1 + runes(long.Body); n > messageMost || !strings.HasSuffix(long.Body, "… You may have had this message before.") {
 		t.Errorf("%d characters: %s", n, long.Body)
+	}
+}
+
+// What is real is never told as a test: where both wait for one line, the real
+// one goes alone.
+func TestADrillHidesNothingReal(t *testing.T) {
+	o := newOffice(t, testDuty())
+	busy := true
+	o.fate = func(n Notification) (Outcome, bool) {
+		if busy {
+			return Outcome{Error: "503", Retry: true, After: 30 * time.Second}, false
+		}
+		return Outcome{}, false
+	}
+	if err := o.do(Order{Name: "test", By: "boss", Person: "anna"}); err != nil {
+		t.Fatal(err)
+	}
+	o.warm("f1", 9400, 1, 0)
+	o.turn()
+	o.journal, busy = nil, false
+	o.pass(time.Minute)
+	var got []string
+	for _, e := range o.journal {
+		if e.Kind == Due && e.Notification.Person == "anna" && e.Notification.Channel == "push" {
+			got = append(got, string(e.Notification.Purpose)+" "+e.Notification.Title)
+		}
+	}
+	if len(got) == 0 || !strings.HasPrefix(got[0], "page FRIDGE F1 TOO WARM 9.4 °C") || strings.Contains(got[0], "TEST") {
+		t.Errorf("anna is told %q", got)
+	}
+}
+
+// Whoever types for another is not who goes; and a test shows who answered it
+// when it is over.
+func TestWhoGoesIsNotWhoTypes(t *testing.T) {
+	o := newOffice(t, testDuty())
+	o.warm("f1", 9400, 1, 0)
+	o.turn()
+	if err := o.do(Order{Name: "ack", Trouble: "f1", Person: "anna", By: "root", Via: "cli"}); err != nil {
+		t.Fatal(err)
+	}
+	e := o.journal[slices.IndexFunc(o.journal, func(e Event) bool { return e.Kind == Acknowledged })]
+	if e.By != "Anna" || e.Person != "anna" || e.Reason != "(entered by root)" {
+		t.Errorf("it is %+v", e)
+	}
+	if v := o.d.Troubles()[0]; v.By != "Anna" || v.State != "acknowledged" {
+		t.Errorf("it shows %+v", v)
+	}
+	if err := o.do(Order{Name: "ack", Trouble: "f1", By: "root", Via: "cli"}); err == nil || !strings.Contains(err.Error(), "Anna has it already") {
+		t.Errorf("another takes it: %v", err)
+	}
+	if reply := o.answer("anna", "g30"); !strings.HasPrefix(reply, "You have it until") {
+		t.Errorf("anna answers herself: %s", reply)
+	}
+	drill := newOffice(t, testDuty())
+	if err := drill.do(Order{Name: "test", By: "boss", Person: "anna"}); err != nil {
+		t.Fatal(err)
+	}
+	drill.answer("anna", "g30")
+	if v := drill.d.Troubles()[0]; v.State != "cleared" || v.By != "Anna" || v.Via != "push" {
+		t.Errorf("after the drill: %+v", v)
 	}
 }

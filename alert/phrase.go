@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A phrase is one text of a Catalogue: words with places for values.
@@ -220,4 +221,4 @@ func shortName(s string, n int) string {
 	return shortWords(s, n)
 }
 
-func runes(s string) int { return len([]rune(s)) }
+func runes(s string) int { return utf8.RuneCountInString(s) }

@@ -62,6 +62,9 @@ func (d *Desk) Troubles() []View {
 		switch {
 		case !t.Cleared.IsZero():
 			v.State = "cleared"
+			if t.Ack != nil { // who had it at the end
+				v.By, v.Via = t.Ack.By, t.Ack.Via
+			}
 		case t.Shelf != nil:
 			v.State, v.By, v.Via, v.Reason, v.Until = "shelved", t.Shelf.By, t.Shelf.Via, t.Shelf.Reason, t.Shelf.Until
 		case t.Ack != nil:

@@ -1,6 +1,7 @@
 package channels
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -9,8 +10,7 @@ import (
 )
 
 // withAnswers is the text of a message where no button can be touched: title,
-// body and a last line that says how to answer. The words of the buttons are
-// in the message's language already.
+// body and a last line that says how to answer.
 func withAnswers(m alert.Message) string {
 	text := m.Title
 	if m.Body != "" {
@@ -19,15 +19,7 @@ func withAnswers(m alert.Message) string {
 	if len(m.Buttons) == 0 {
 		return text
 	}
-	var how []string
-	for i, b := range m.Buttons {
-		how = append(how, strconv.Itoa(i+1)+" "+b.Text)
-	}
-	say := "Answer "
-	if strings.HasPrefix(m.Language, "de") {
-		say = "Antwort: "
-	}
-	return text + "\n" + say + strings.Join(how, "; ")
+	return text + "\n" + cmp.Or(m.HowTo, "Answer "+alert.InNumbers(m.Buttons))
 }
 
 // A meaning is a group of words that stand for one button.
@@ -80,6 +72,14 @@ func buttonOf(text string, open []alert.Sent, from string) (data string) {
 	for i, b := range newest.Buttons {
 		if number == strconv.Itoa(i+1) && (rest == "" || rest == spoken(b.Text) || meaningOf(rest) >= 0 && meaningOf(rest) == meaningAt(newest.Buttons, i)) {
 			return b.Data
+		}
+	}
+	// The words of the message's own language, before those that everybody knows.
+	for i, b := range newest.Buttons[:min(len(newest.Buttons), len(newest.Words))] {
+		for _, w := range newest.Words[i] {
+			if rest, ok := strings.CutPrefix(said, spoken(w)); ok && w != "" && (rest == "" || rest[0] == ' ' && onlyFill(rest, []string{"min"})) {
+				return b.Data
+			}
 		}
 	}
 	if want := meaningOf(said); want >= 0 {

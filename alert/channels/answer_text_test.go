@@ -1,6 +1,7 @@
 package channels
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -59,11 +60,52 @@ func TestATextSaysHowToAnswerIt(t *testing.T) {
 		t.Errorf("%q, not %q", got, want)
 	}
 	m.Language, m.Buttons = "de", []alert.Button{{Text: "Komme, 30 Min.", Data: "g"}, {Text: "Kann nicht", Data: "n"}, {Text: "Status", Data: "s"}}
+	m.HowTo = alert.NewCatalogues().For(m.Language).NumberedAnswers(m.Buttons)
 	if got, want := withAnswers(m), "FRIDGE 1 TOO WARM\nShut the door.\nAntwort: 1 Komme, 30 Min.; 2 Kann nicht; 3 Status"; got != want {
 		t.Errorf("%q, not %q", got, want)
 	}
 	m.Buttons, m.Body = nil, ""
 	if got := withAnswers(m); got != "FRIDGE 1 TOO WARM" {
 		t.Errorf("without buttons: %q", got)
+	}
+}
+
+// A clinic's own language offers its own words, and they are understood.
+func TestOwnWordsAreUnderstood(t *testing.T) {
+	own, err := alert.ReadCatalogue([]byte(`language: fr
+phrases:
+  button.going: "J'y vais, {n} min"
+  button.cant: "Impossible: suivant"
+  button.status: "Situation"
+  answer.numbers: "Répondez {answers}"
+  answer.going: "VAIS, PRÉSENT"
+  answer.cant: "IMPOSSIBLE, PAS POSSIBLE"
+  answer.status: "SITUATION, ÉTAT"
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := alert.NewCatalogues()
+	words.Add(own)
+	person := alert.Person{ID: "anna", Name: "Anna", Language: "fr", Contacts: []alert.Contact{{Channel: "sms", To: "+447700900123"}}}
+	desk := alert.NewDesk(alert.Duty{Site: "Clinic A", People: []alert.Person{person}}, words, []byte("a key of the test"))
+	desk.Turn(three, alert.Situation{Alarms: []alert.Alarm{{Key: "mains", Kind: alert.MainsLost, Severity: alert.Critical, Text: "mains lost", Raised: three}}})
+	flights := desk.Flights()
+	if len(flights) != 1 {
+		t.Fatalf("on their way: %+v", flights)
+	}
+	if text := withAnswers(desk.Message(&flights[0])); !strings.HasSuffix(text, "\nRépondez 1 J'y vais, 30 min; 2 Impossible: suivant; 3 Situation") {
+		t.Errorf("it says %s", text)
+	}
+	desk.Report(three, alert.Outcome{ID: flights[0].ID})
+	open := desk.Sent("sms")
+	if len(open) != 1 {
+		t.Fatalf("open: %+v", open)
+	}
+	g, n, s := open[0].Buttons[0].Data, open[0].Buttons[1].Data, open[0].Buttons[2].Data
+	for text, want := range map[string]string{"présent": g, "Vais 30": g, "VAIS 20 min!": g, "pas possible": n, "Impossible": n, "état": s, "1": g, "3": s, "going": g, "vais pas": "", "présente mes excuses": "", "oui": ""} {
+		if got := buttonOf(text, open, open[0].To); got != want {
+			t.Errorf("%q means %q, not %q", text, got, want)
+		}
 	}
 }

@@ -144,6 +144,9 @@ func TestAMessageArrivesWhole(t *testing.T) {
 		if p.Name() == "" {
 			t.Error("it has no name")
 		}
+		if _, is := p.Notifier.(alert.Syncer); is != alert.Syncs(p.settings(t).Kind) {
+			t.Errorf("it is a Syncer: %v, and Syncs says otherwise", is)
+		}
 		m := sample(p.to)
 		if _, err := p.send(t, m); err != nil {
 			t.Fatal(err)

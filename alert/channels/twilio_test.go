@@ -252,6 +252,7 @@ func TestShortTextFits(t *testing.T) {
 		t.Errorf("a body of 1,024 characters is not whole: %q", text)
 	}
 	m.Language, m.Buttons = "de", []alert.Button{{Text: "Gehe hin, 30 min", Data: "g"}, {Text: "Kann nicht: nächste Person", Data: "n"}}
+	m.HowTo = alert.NewCatalogues().For("de").NumberedAnswers(m.Buttons)
 	if text := shortText(m); !strings.HasSuffix(text, "\nAntwort: 1 Gehe hin, 30 min; 2 Kann nicht: nächste Person") {
 		t.Errorf("in German: %q", text)
 	}

@@ -24,7 +24,7 @@ const (
 // buttons, how to answer.
 func shortText(m alert.Message) string {
 	text := withAnswers(alert.Message{Title: m.Title, Body: m.Body})
-	how := withAnswers(alert.Message{Buttons: m.Buttons, Language: m.Language})
+	how := withAnswers(alert.Message{Buttons: m.Buttons, HowTo: m.HowTo})
 	text, how = gsmPlainly.Replace(text), gsmPlainly.Replace(how)
 	size, most := gsmSize, gsmMost
 	if gsmSize(text+how) < 0 {

@@ -242,7 +242,8 @@ func TestTheHeartbeatTellsHowItIs(t *testing.T) {
 		return strings.HasPrefix(p, "/ping/6ec1a0f2/fail ") && strings.Contains(p, "the record cannot be written")
 	}
 	h.next(t, "a good ping", good)
-	db, err := sql.Open("sqlite", filepath.Join(s.dir, store.FileName))
+	// The daemon writes, too: wait for it.
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, store.FileName)+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,6 +120,9 @@ func (c *demoCommand) load(a *app) (*config.Config, error) {
 			own[key] = true
 		}
 	}
+	// Who is called by channels of one's own is one's own, too, and so is when.
+	own["people"] = own["people"] || own["notify"]
+	own["policies"] = own["policies"] || own["people"]
 	var b strings.Builder
 	b.Write(text)
 	b.WriteByte('\n')

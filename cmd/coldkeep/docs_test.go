@@ -182,3 +182,28 @@ func TestCheckReadsTheClinicsWords(t *testing.T) {
 		t.Errorf("exit %d:\n%s", code, out)
 	}
 }
+
+// Whoever lets the demo call a phone of her own need not write policies: then
+// the demo's own people and steps are left out.
+func TestTheDemoCallsOnesOwnPhone(t *testing.T) {
+	mine := "notify: [{id: push, channel: ntfy, answers: my-answers}]\npeople: [{id: me, contacts: [{channel: push, to: my-topic}]}]\n"
+	for name, text := range map[string]string{
+		"channels and people": mine,
+		"channels alone":      "notify: [{channel: ntfy, to: my-topic}]\n",
+		"all of it":           mine + "policies: [{id: mine, steps: [{call: [me]}, {call: [everyone], after: 1m}]}]\n",
+		"the broker alone":    "mqtt: {broker: \"tcp://127.0.0.1:1883\", commands: true}\n",
+	} {
+		var out, errOut strings.Builder
+		c := demoCommand{With: write(t, "with.yaml", text)}
+		cfg, err := c.load(&app{ctx: t.Context(), out: &out, errOut: &errOut})
+		if err != nil {
+			t.Errorf("%s: %v\n%s", name, err, errOut.String())
+			continue
+		}
+		for _, p := range cfg.Duty.People {
+			if name != "the broker alone" && p.ID != "me" {
+				t.Errorf("%s: %s is called, too", name, p.ID)
+			}
+		}
+	}
+}

@@ -118,6 +118,7 @@ type Monitor struct {
 	undisciplined time.Time      // the clock, since then; monotonic
 	silent        []Peer         // as last known
 	flights       atomic.Pointer[flights]
+	syncs         bool // a service must be told again and again what holds
 
 	mu      sync.Mutex // of what followers share with the loop
 	changed chan struct{}

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package alert
+package channels
 
 import "errors"
 
