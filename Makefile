@@ -14,7 +14,7 @@ run:
 # The slow tests with the real binary, real brokers and the real Alertmanager.
 system-test:
 	sh deploy/system-test-deps.sh
-	COLDKEEP_SYSTEM=long go test -count=1 -timeout 20m -run 'System' -v ./cmd/coldkeep ./alert
+	COLDKEEP_SYSTEM=long go test -count=1 -timeout 20m -run 'System' -v ./cmd/coldkeep ./alert/... ./deploy/...
 
 race:
 	go test -race ./...

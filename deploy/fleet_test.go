@@ -97,7 +97,7 @@ func TestTheFleetsAlertsHaveRunbooks(t *testing.T) {
 		t.Fatalf("%d alerts", len(names))
 	}
 	for _, m := range names {
-		if !strings.Contains(rules, `runbook_url: "deploy/fleet/README.md#`+strings.ToLower(m[1])+`"`) || !strings.Contains(readme, "\n### "+m[1]+"\n") {
+		if !strings.Contains(rules, `runbook_url: "https://coldkeep.example/deploy/fleet/README.md#`+strings.ToLower(m[1])+`"`) || !strings.Contains(readme, "\n### "+m[1]+"\n") {
 			t.Errorf("%s has no runbook", m[1])
 		}
 	}

@@ -6,7 +6,7 @@ set -u
 
 # Each package, and the program by which one sees that it is there.
 want="mosquitto:/usr/sbin/mosquitto mosquitto-clients:mosquitto_pub prometheus-alertmanager:prometheus-alertmanager \
-	postgresql:/usr/bin/pg_ctlcluster openssl:openssl prometheus:prometheus prometheus-postgres-exporter:prometheus-postgres-exporter"
+	postgresql:/usr/bin/pg_ctlcluster openssl:openssl prometheus:promtool prometheus-postgres-exporter:prometheus-postgres-exporter"
 
 # Telegraf is in no Debian: it is built, with the few parts that deploy/fleet
 # uses, in a module of its own, in about a minute.
@@ -37,6 +37,13 @@ fi
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+# What a package starts when it is installed is not ours to leave running: where
+# the service manager is there, it is kept from starting anything.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+	printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
+	trap 'rm -f "$log" "$policy"' EXIT
+fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq >"$log" 2>&1 || echo "system-test-deps: apt-get update: $(tail -n 1 "$log")"
 for p in $missing; do

@@ -232,7 +232,7 @@ func (d *daemon) serve(m *monitor.Monitor, source metrics.Source) (*serving, str
 			return nil, "", fmt.Errorf("read command token %s: it has %d characters; 16 random ones or more are needed", f, len(token))
 		}
 	}
-	w, err := web.New(m, web.Options{Metrics: metrics.Handler(source), Interval: d.cfg.Sampling, Token: token, Open: d.demo, Log: d.log})
+	w, err := web.New(m, web.Options{Metrics: metrics.Handler(source), Interval: d.cfg.Sampling, Token: token, Open: d.demo, ConfigFile: d.cfg.Web.ConfigFile, Log: d.log})
 	if err != nil {
 		return nil, "", err
 	}

@@ -79,7 +79,7 @@ func (s *loadSite) settle(t *testing.T) int {
 }
 
 // spent is the processor time of a process and its children, and its memory.
-func spent(t *testing.T, s *server) (cpu time.Duration, rss int64) {
+func spent(t *testing.T, s *fleetServer) (cpu time.Duration, rss int64) {
 	t.Helper()
 	parent := strconv.Itoa(s.cmd.Process.Pid)
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -117,26 +117,26 @@ func spent(t *testing.T, s *server) (cpu time.Duration, rss int64) {
 	return cpu, rss
 }
 
-// A load is a phase that is measured.
-type load struct {
+// A loadPhase is a phase that is measured.
+type loadPhase struct {
 	t      *testing.T
 	f      *fleet
 	began  time.Time
 	before [3]time.Duration
 }
 
-func (f *fleet) measure() *load {
-	l := &load{t: f.t, f: f, began: time.Now()}
-	for i, s := range []*server{f.broker, f.collector, f.db} {
+func (f *fleet) measure() *loadPhase {
+	l := &loadPhase{t: f.t, f: f, began: time.Now()}
+	for i, s := range []*fleetServer{f.broker, f.collector, f.db} {
 		l.before[i], _ = spent(f.t, s)
 	}
 	return l
 }
 
-func (l *load) tell(what string, messages int) {
+func (l *loadPhase) tell(what string, messages int) {
 	took := time.Since(l.began)
 	text := fmt.Sprintf("%s: %d messages in %.1f s, %.0f/s", what, messages, took.Seconds(), float64(messages)/took.Seconds())
-	for i, s := range []*server{l.f.broker, l.f.collector, l.f.db} {
+	for i, s := range []*fleetServer{l.f.broker, l.f.collector, l.f.db} {
 		after, rss := spent(l.t, s)
 		text += fmt.Sprintf("; %s %.0f µs/message, %.0f %% of a core", []string{"broker", "collector", "database"}[i],
 			float64((after-l.before[i]).Microseconds())/float64(messages), 100*(after-l.before[i]).Seconds()/took.Seconds())
@@ -215,7 +215,7 @@ func TestSystemFleetLoad(t *testing.T) {
 		return n
 	}
 	all := func() bool { return f.number("SELECT sum(arrived) FROM coldkeep.records") == sum() }
-	await(t, "the steady phase to arrive", time.Minute, all)
+	f.await("the steady phase to arrive", time.Minute, all)
 	steady.tell(fmt.Sprintf("steady, %d sites at %d times their pace", loadSites, loadSpeed), messages)
 	close(poll)
 	<-polled
@@ -250,7 +250,7 @@ func TestSystemFleetLoad(t *testing.T) {
 	t.Logf("without a collector: %d messages in %.1f s, %.0f/s into the broker; it grew by %d bytes for each", flood, took.Seconds(), float64(flood)/took.Seconds(), (after-before)/int64(flood))
 	f.startCollector()
 	drain := f.measure()
-	await(t, "the backlog to drain", 2*time.Minute, all)
+	f.await("the backlog to drain", 2*time.Minute, all)
 	drain.tell("draining", flood)
 
 	for _, s := range sites {

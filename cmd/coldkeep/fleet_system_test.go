@@ -67,14 +67,14 @@ func (f *fleet) clinic(site string) paho.Client {
 	return c
 }
 
-func publish(t *testing.T, c paho.Client, topic string, retained bool, payload string) {
-	t.Helper()
+func (f *fleet) publish(c paho.Client, topic string, retained bool, payload string) {
+	f.t.Helper()
 	if tok := c.Publish(topic, 1, retained, payload); !tok.WaitTimeout(15*time.Second) || tok.Error() != nil {
-		t.Fatalf("publish %s: %v", topic, tok.Error())
+		f.t.Fatalf("publish %s: %v", topic, tok.Error())
 	}
 }
 
-func reading(record string, seq int, at time.Time, celsius float64) string {
+func fleetReading(record string, seq int, at time.Time, celsius float64) string {
 	return fmt.Sprintf(`{"record":%q,"seq":%d,"time":%q,"time_unix_ms":%d,"unit":"fridge-1","probe":"p1","temperature_celsius":%.3f,"clock_synchronized":true}`,
 		record, seq, at.UTC().Format(time.RFC3339Nano), at.UnixMilli(), celsius)
 }
@@ -105,26 +105,26 @@ func TestSystemFleetCertificates(t *testing.T) {
 	// arrives is what counts.
 	hear(b, "b", "coldkeep/#")
 	hear(a, "a", "coldkeep/#")
-	publish(t, a, "coldkeep/clinic-b/pi/probe/p1/reading", false, reading(record, 1, now, 5))
-	publish(t, a, "coldkeep/clinic-b/pi/status", true, "offline")
-	publish(t, a, "homeassistant/device/x/config", true, "{}")
-	publish(t, a, "coldkeep/collector/pi/status", true, "online")
+	f.publish(a, "coldkeep/clinic-b/pi/probe/p1/reading", false, fleetReading(record, 1, now, 5))
+	f.publish(a, "coldkeep/clinic-b/pi/status", true, "offline")
+	f.publish(a, "homeassistant/device/x/config", true, "{}")
+	f.publish(a, "coldkeep/collector/pi/status", true, "online")
 	for seq := 1; seq <= 3; seq++ {
 		for range 3 { // a repeat is the same place in the same record
-			publish(t, a, "coldkeep/clinic-a/pi/probe/p1/reading", false, reading(record, seq, now.Add(time.Duration(seq)*time.Second), 5.125))
+			f.publish(a, "coldkeep/clinic-a/pi/probe/p1/reading", false, fleetReading(record, seq, now.Add(time.Duration(seq)*time.Second), 5.125))
 		}
 	}
-	publish(t, a, "coldkeep/clinic-a/pi/probe/p1/reading", false, " \x00\xff\xfe\x00x\x00 ")
-	publish(t, a, "coldkeep/clinic-a/pi/probe/p1/reading", false, `{"seq": 7`)
-	publish(t, a, "coldkeep/clinic-a/pi/probe/p1/reading", false, reading(record, 4, now.AddDate(80, 0, 0), 5))
-	publish(t, a, "coldkeep/clinic-a/pi/batch/B/state", true, `{"batch":"B","unit":"fridge-1","verdict":"quarantined","flagged":1,"since":"2026-01-02T03:04:05Z"}`)
-	await(t, "the flagged batch", 30*time.Second, func() bool { return f.number("SELECT count(*) FROM coldkeep.batches WHERE flagged") == 1 })
-	publish(t, a, "coldkeep/clinic-a/pi/batch/B/state", true, "")
-	publish(t, b, "coldkeep/clinic-b/pi/probe/p1/reading", false, reading("00000000000000bb", 1, now, -4))
-	await(t, "both clinics", 30*time.Second, func() bool {
+	f.publish(a, "coldkeep/clinic-a/pi/probe/p1/reading", false, " \x00\xff\xfe\x00x\x00 ")
+	f.publish(a, "coldkeep/clinic-a/pi/probe/p1/reading", false, `{"seq": 7`)
+	f.publish(a, "coldkeep/clinic-a/pi/probe/p1/reading", false, fleetReading(record, 4, now.AddDate(80, 0, 0), 5))
+	f.publish(a, "coldkeep/clinic-a/pi/batch/B/state", true, `{"batch":"B","unit":"fridge-1","verdict":"quarantined","flagged":1,"since":"2026-01-02T03:04:05Z"}`)
+	f.await("the flagged batch", 30*time.Second, func() bool { return f.number("SELECT count(*) FROM coldkeep.batches WHERE flagged") == 1 })
+	f.publish(a, "coldkeep/clinic-a/pi/batch/B/state", true, "")
+	f.publish(b, "coldkeep/clinic-b/pi/probe/p1/reading", false, fleetReading("00000000000000bb", 1, now, -4))
+	f.await("both clinics", 30*time.Second, func() bool {
 		return f.one("SELECT string_agg(site || ' ' || arrived, ', ' ORDER BY site) FROM coldkeep.records") == "clinic-a 3, clinic-b 1"
 	})
-	await(t, "the batch to leave", 10*time.Second, func() bool { return f.number("SELECT count(*) FROM coldkeep.batches") == 0 })
+	f.await("the batch to leave", 10*time.Second, func() bool { return f.number("SELECT count(*) FROM coldkeep.batches") == 0 })
 	if got := f.rows("SELECT site, seq, temperature_celsius::float FROM coldkeep.reading ORDER BY 1, 2"); fmt.Sprint(got) != "[[clinic-a 1 5.125] [clinic-a 2 5.125] [clinic-a 3 5.125] [clinic-b 1 -4]]" {
 		t.Errorf("readings %v", got)
 	}
@@ -218,11 +218,11 @@ func TestSystemFleetCertificates(t *testing.T) {
 // startBridge is the clinic's own broker, which passes on to the fleet's.
 func (f *fleet) startBridge(site string) (addr string) {
 	f.t.Helper()
-	port := freePort(f.t)
+	port := f.freePort()
 	f.conf("mosquitto/clinic-bridge.conf", "listener 1883 ", "listener "+port+" ", "/var/lib/mosquitto/", f.folder("bridge")+"/",
 		"fleet.example.org:8883", "127.0.0.1:"+f.port, "/etc/mosquitto/fleet", f.certs, "SITE", site)
 	f.start("/usr/sbin/mosquitto", "-c", f.confs["mosquitto/clinic-bridge.conf"])
-	await(f.t, "the clinic's broker", 20*time.Second, func() bool {
+	f.await("the clinic's broker", 20*time.Second, func() bool {
 		c, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err == nil {
 			c.Close()
@@ -247,7 +247,7 @@ func TestSystemFleetLosesNothing(t *testing.T) {
 	clinic := f.startBridge("demo")
 	d := startDemo(t, data, "tcp://"+clinic)
 	arrived := func() int64 { return f.number("SELECT arrived FROM coldkeep.records") }
-	await(t, "the first readings", 60*time.Second, func() bool { return arrived() > 20 })
+	f.await("the first readings", 60*time.Second, func() bool { return arrived() > 20 })
 	for what, again := range map[string]func(){
 		"the broker restarts":     func() { f.broker.end(syscall.SIGTERM); time.Sleep(3 * time.Second); f.startBroker() },
 		"the collector is killed": func() { f.collector.end(syscall.SIGKILL); time.Sleep(3 * time.Second); f.startCollector() },
@@ -260,9 +260,9 @@ func TestSystemFleetLosesNothing(t *testing.T) {
 		t.Log(what)
 		again()
 		n := arrived()
-		await(t, "readings after "+what, 90*time.Second, func() bool { return arrived() > n+16 })
+		f.await("readings after "+what, 90*time.Second, func() bool { return arrived() > n+16 })
 	}
-	await(t, "a unit out of range and a flagged batch", 2*time.Minute, func() bool {
+	f.await("a unit out of range and a flagged batch", 2*time.Minute, func() bool {
 		return f.one("SELECT units_out_of_range > 0 AND flagged_batches > 0 AND NOT silent FROM coldkeep.site_status WHERE site = 'demo'") == "t"
 	})
 	if got := f.one("SELECT string_agg(site, ',') FROM coldkeep.silent_sites"); got != "never" {
@@ -272,7 +272,7 @@ func TestSystemFleetLosesNothing(t *testing.T) {
 
 	d.end(syscall.SIGTERM)
 	quiet := 0.0 // since the last that was new
-	await(t, "the silent site", silentAfter+time.Minute, func() bool {
+	f.await("the silent site", silentAfter+time.Minute, func() bool {
 		s := f.one("SELECT quiet_s FROM coldkeep.silent_sites WHERE site = 'demo'")
 		quiet, _ = strconv.ParseFloat(s, 64)
 		return s != ""
@@ -285,22 +285,22 @@ func TestSystemFleetLosesNothing(t *testing.T) {
 		t.Errorf("%d units of a silent site are called in range", n)
 	}
 	if alerts != "" {
-		await(t, "Prometheus to fire for the silent sites", 30*time.Second, func() bool {
-			return slices.Equal(firing(t, alerts, "FleetSiteSilent"), []string{"demo", "never"})
+		f.await("Prometheus to fire for the silent sites", 30*time.Second, func() bool {
+			return slices.Equal(f.firing(alerts, "FleetSiteSilent"), []string{"demo", "never"})
 		})
 		t.Logf("Prometheus fired when nothing had come for %s s", f.one("SELECT round(quiet_s, 1) FROM coldkeep.silent_sites WHERE site = 'demo'"))
 	}
 
 	// It comes back, and sends what its record had left.
 	d, n := startDemo(t, data, "tcp://"+clinic), arrived()
-	await(t, "the site to be heard again", time.Minute, func() bool {
+	f.await("the site to be heard again", time.Minute, func() bool {
 		return arrived() > n+8 && f.one("SELECT string_agg(site, ',') FROM coldkeep.silent_sites") == "never"
 	})
 	if alerts != "" {
-		await(t, "Prometheus to clear", 30*time.Second, func() bool { return slices.Equal(firing(t, alerts, "FleetSiteSilent"), []string{"never"}) })
+		f.await("Prometheus to clear", 30*time.Second, func() bool { return slices.Equal(f.firing(alerts, "FleetSiteSilent"), []string{"never"}) })
 	}
 	d.end(syscall.SIGTERM)
-	await(t, "the last of it", time.Minute, func() bool {
+	f.await("the last of it", time.Minute, func() bool {
 		before := arrived()
 		time.Sleep(3 * time.Second)
 		return arrived() == before
@@ -332,7 +332,7 @@ func (f *fleet) sameAsTheRecord(t *testing.T, data string) {
 			if int64(e.Seq) > last {
 				continue // written while the broker was being left: it is sent at the next start
 			}
-			want[strconv.FormatUint(e.Seq, 10)] = describe(e)
+			want[strconv.FormatUint(e.Seq, 10)] = describeEntry(e)
 		}
 	}
 	got := map[string]string{}
@@ -360,7 +360,7 @@ func (f *fleet) sameAsTheRecord(t *testing.T, data string) {
 	t.Logf("%d places of the record arrived once each, none is missing", len(want))
 }
 
-func describe(e coldchain.Entry) string {
+func describeEntry(e coldchain.Entry) string {
 	if r := e.Reading; r != nil {
 		if r.Good() {
 			return fmt.Sprintf("%s %d %d", r.Probe, int64(r.Time), int64(r.Temp))
@@ -407,11 +407,11 @@ func (f *fleet) startExporter() (addr string) {
 		return ""
 	}
 	f.conf("prometheus/postgres-exporter.yml")
-	addr = "127.0.0.1:" + freePort(f.t)
+	addr = freePort(f.t)
 	f.t.Setenv("DATA_SOURCE_NAME", "host="+filepath.Join(f.dir, "db")+" user=coldkeep_reader dbname=coldkeep sslmode=disable")
 	f.start(path, "--web.listen-address="+addr, "--disable-default-metrics", "--disable-settings-metrics", "--extend.query-path="+f.confs["prometheus/postgres-exporter.yml"])
-	await(f.t, "the exporter", 20*time.Second, func() bool {
-		text, err := fetch("http://" + addr + "/metrics")
+	f.await("the exporter", 20*time.Second, func() bool {
+		text, err := fleetFetch("http://" + addr + "/metrics")
 		return err == nil && strings.Contains(text, `coldkeep_fleet_site_heard_timestamp_seconds{`)
 	})
 	return addr
@@ -425,14 +425,14 @@ func (f *fleet) startPrometheus(exporter string) (addr string) {
 		f.t.Log("Prometheus is not installed here, or no exporter: the rules are not run")
 		return ""
 	}
-	addr = "127.0.0.1:" + freePort(f.t)
+	addr = freePort(f.t)
 	f.conf("prometheus/fleet-rules.yml")
 	f.conf("prometheus/scrape.yml", "127.0.0.1:9187", exporter, "fleet-rules.yml", f.confs["prometheus/fleet-rules.yml"], "scrape_interval: 30s", "scrape_interval: 1s", "rule_files:", "global: {evaluation_interval: 1s}\nrule_files:")
 	f.start(path, "--config.file="+f.confs["prometheus/scrape.yml"], "--web.listen-address="+addr, "--storage.tsdb.path="+f.folder("prometheus"))
 	return addr
 }
 
-func fetch(url string) (string, error) {
+func fleetFetch(url string) (string, error) {
 	c := http.Client{Timeout: 10 * time.Second}
 	resp, err := c.Get(url)
 	if err != nil {
@@ -447,9 +447,9 @@ func fetch(url string) (string, error) {
 }
 
 // firing are the sites for which an alert fires.
-func firing(t *testing.T, prometheus, name string) (sites []string) {
-	t.Helper()
-	text, err := fetch("http://" + prometheus + "/api/v1/alerts")
+func (f *fleet) firing(prometheus, name string) (sites []string) {
+	f.t.Helper()
+	text, err := fleetFetch("http://" + prometheus + "/api/v1/alerts")
 	if err != nil {
 		return nil // it is still starting
 	}
@@ -462,7 +462,7 @@ func firing(t *testing.T, prometheus, name string) (sites []string) {
 		} `json:"data"`
 	}
 	if err := json.Unmarshal([]byte(text), &answer); err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	for _, a := range answer.Data.Alerts {
 		if a.Labels["alertname"] == name && a.State == "firing" {

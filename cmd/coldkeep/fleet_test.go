@@ -29,9 +29,9 @@ type fleet struct {
 	dir       string
 	certs     string
 	port      string // of the broker
-	broker    *server
-	db        *server
-	collector *server
+	broker    *fleetServer
+	db        *fleetServer
+	collector *fleetServer
 
 	postgres, telegraf string
 	confs              map[string]string
@@ -50,7 +50,7 @@ func openFleet(t *testing.T, sites ...string) *fleet {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.dir, f.certs, f.port = dir, filepath.Join(dir, "certs"), freePort(t)
+	f.dir, f.certs, f.port = dir, filepath.Join(dir, "certs"), f.freePort()
 	t.Cleanup(func() {
 		if err := os.RemoveAll(dir); err != nil {
 			t.Errorf("remove the fleet: %v", err)
@@ -70,7 +70,7 @@ func openFleet(t *testing.T, sites ...string) *fleet {
 	f.startCollector()
 	// What is published before the collector has subscribed for the first time
 	// is for nobody.
-	await(t, "the collector's subscription", 30*time.Second, func() bool {
+	f.await("the collector's subscription", 30*time.Second, func() bool {
 		b, err := os.ReadFile(f.broker.log)
 		return err == nil && strings.Contains(string(b), " collector 1 coldkeep/+/+/status")
 	})
@@ -177,22 +177,18 @@ func (f *fleet) certificates(commands ...[]string) {
 	f.hand(f.certs)
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// freePort is one that nobody listens on.
+func (f *fleet) freePort() string {
+	f.t.Helper()
+	_, port, err := net.SplitHostPort(freePort(f.t))
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return port
 }
 
-// A server is a process that runs until it is ended.
-type server struct {
+// A fleetServer is a process that runs until it is ended.
+type fleetServer struct {
 	t    *testing.T
 	cmd  *exec.Cmd
 	log  string
@@ -200,9 +196,9 @@ type server struct {
 	done chan struct{}
 }
 
-func (f *fleet) start(name string, args ...string) *server {
+func (f *fleet) start(name string, args ...string) *fleetServer {
 	f.t.Helper()
-	s := &server{t: f.t, log: filepath.Join(f.dir, filepath.Base(name)+".log"), last: syscall.SIGKILL, done: make(chan struct{})}
+	s := &fleetServer{t: f.t, log: filepath.Join(f.dir, filepath.Base(name)+".log"), last: syscall.SIGKILL, done: make(chan struct{})}
 	out, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		f.t.Fatal(err)
@@ -226,7 +222,7 @@ func (f *fleet) start(name string, args ...string) *server {
 }
 
 // end ends it, and waits until it has.
-func (s *server) end(sig syscall.Signal) {
+func (s *fleetServer) end(sig syscall.Signal) {
 	s.t.Helper()
 	select {
 	case <-s.done:
@@ -245,23 +241,21 @@ func (s *server) end(sig syscall.Signal) {
 	}
 }
 
-// await waits for f, which is asked ten times a second.
-func await(t *testing.T, what string, within time.Duration, f func() bool) time.Duration {
-	t.Helper()
-	began := time.Now()
-	for !f() {
+// await waits until it is done, which is asked ten times a second.
+func (f *fleet) await(what string, within time.Duration, done func() bool) {
+	f.t.Helper()
+	for began := time.Now(); !done(); {
 		if time.Since(began) > within {
-			t.Fatalf("waited %v for %s in vain", within, what)
+			f.t.Fatalf("waited %v for %s in vain", within, what)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	return time.Since(began)
 }
 
 func (f *fleet) startBroker() {
 	f.t.Helper()
 	f.broker = f.start("/usr/sbin/mosquitto", "-c", f.confs["mosquitto/mosquitto.conf"])
-	await(f.t, "the broker", 20*time.Second, func() bool {
+	f.await("the broker", 20*time.Second, func() bool {
 		c, err := net.Dial("tcp", "127.0.0.1:"+f.port)
 		if err == nil {
 			c.Close()
@@ -290,7 +284,7 @@ func (f *fleet) startDatabase() {
 	}
 	f.db = f.start(filepath.Join(f.postgres, "postgres"), "-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories="+dir, "-c", "unix_socket_permissions=0700", "-c", "max_wal_size=4GB")
 	f.db.last = syscall.SIGQUIT // its children end before it
-	await(f.t, "the database", 30*time.Second, func() bool {
+	f.await("the database", 30*time.Second, func() bool {
 		_, err := f.ask("owner", "postgres", "SELECT 1")
 		return err == nil
 	})

@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"internal/metrics":       {"sensor", "internal/coldchain"},
 	"internal/web":           {"sensor", "internal/coldchain"},
 	"deploy":                 {},
+	"deploy/prometheus":      {"sensor", "internal/coldchain", "internal/metrics"},
 	"internal/config/schema": {"alert"},
 	"cmd/coldkeep":           {"*"},
 }

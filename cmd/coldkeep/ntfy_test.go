@@ -61,6 +61,11 @@ func (p *pushed) notification() string {
 	return f[1]
 }
 
+// repeat says whether the message says that it may have come before.
+func (p *pushed) repeat() bool {
+	return strings.Contains(p.Message, "You may have had this message before.")
+}
+
 var pushTopic = regexp.MustCompile(`^[-_A-Za-z0-9]{1,64}$`)
 
 func startNtfy(t testing.TB) *ntfyServer {

@@ -2,14 +2,22 @@ package metrics
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/textparse"
 
 	"coldkeep/internal/coldchain"
 	"coldkeep/sensor"
@@ -114,6 +122,109 @@ func TestWhatPeopleDoIsTold(t *testing.T) {
 	}
 	if !strings.Contains(got, `coldkeep_alarms{severity="critical",state="raised"} 0`) {
 		t.Error("no alarm is not told as 0")
+	}
+}
+
+// What the handler gathers is what a registry makes of the collector, which
+// also finds series that come twice.
+func TestGatheredAsByARegistry(t *testing.T) {
+	s := snapshot(3, 40)
+	s.Notifications["siren"], s.Units[0].OutOfRange, s.Units[0].Side = coldchain.NotificationCount{}, true, "high"
+	at := s.At
+	s.Drill, s.Units[1].Probes[0].CalibrationDue = &coldchain.DrillState{At: &at, AnsweredAt: &at, TookS: 60}, at
+	c := NewCollector(Source{Snapshot: func() *coldchain.Snapshot { return s }, Interval: time.Minute, HeartbeatFailing: func() bool { return true },
+		Connected: func() bool { return true }, Backlog: func() uint64 { return 5 }, Peers: func() map[string]bool { return map[string]bool{"b": true, "a": false} }})
+	r := prometheus.NewPedanticRegistry()
+	if err := r.Register(c); err != nil {
+		t.Fatal(err)
+	}
+	want, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := written(t, got), written(t, want); a != b {
+		t.Errorf("gathered:\n%s\nby a registry:\n%s", a, b)
+	}
+}
+
+// written is in the order of the text, since a registry sorts the series.
+func written(t *testing.T, list []*dto.MetricFamily) string {
+	t.Helper()
+	var b strings.Builder
+	for _, f := range list {
+		var x bytes.Buffer
+		if _, err := expfmt.MetricFamilyToText(&x, f); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.SplitAfter(x.String(), "\n")
+		slices.Sort(lines[2:])
+		b.WriteString(strings.Join(lines, ""))
+	}
+	return b.String()
+}
+
+// Which side is out of range is told also while its data are lost.
+func TestAnExcursionIsToldBySide(t *testing.T) {
+	s := snapshot(1, 0)
+	u := &s.Units[0]
+	u.OutOfRange, u.Side, u.Unmonitored, u.Probes[0].Up = true, "low", true, false
+	got := text(t, s)
+	for _, want := range []string{`coldkeep_unit_excursion{kind="low",unit="u0"} 1`, `coldkeep_unit_excursion{kind="high",unit="u0"} 0`, `coldkeep_unit_unmonitored{unit="u0"} 1`} {
+		if !strings.Contains(got, want+"\n") {
+			t.Errorf("lacks %s", want)
+		}
+	}
+}
+
+// Who asks for OpenMetrics gets it, as Prometheus' own parser has it.
+func TestOpenMetricsIsSpoken(t *testing.T) {
+	r := httptest.NewRequest("GET", "/metrics", nil)
+	r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5")
+	w := httptest.NewRecorder()
+	s := snapshot(2, 3)
+	Handler(Source{Snapshot: func() *coldchain.Snapshot { return s }, Interval: time.Minute}).ServeHTTP(w, r)
+	kind := w.Header().Get("Content-Type")
+	if !strings.HasPrefix(kind, "application/openmetrics-text; version=1.0.0") {
+		t.Fatalf("it speaks %s", kind)
+	}
+	p, err := textparse.New(w.Body.Bytes(), kind, labels.NewSymbolTable(), textparse.ParserOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	series := 0
+	for {
+		e, err := p.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("after %d series: %v", series, err)
+		}
+		if e == textparse.EntrySeries {
+			series++
+		}
+	}
+	if series < 60 || !strings.HasSuffix(w.Body.String(), "# EOF\n") {
+		t.Errorf("%d series, and the end %q", series, w.Body.String()[max(0, w.Body.Len()-20):])
+	}
+}
+
+// How many series there are is what the package comment says.
+func TestTheSeriesAreBounded(t *testing.T) {
+	got := text(t, snapshot(256, 2000))
+	n := 0
+	for line := range strings.Lines(got) {
+		if strings.HasPrefix(line, "coldkeep_") {
+			n++
+		}
+	}
+	t.Logf("%d series of ours, %d bytes", n, len(got))
+	if per := 256*15 + 256*14 + 2000*2; n < per || n > per+40 {
+		t.Errorf("%d series of ours, want %d and a few", n, per)
 	}
 }
 
