@@ -1,6 +1,6 @@
 module coldkeep
 
-go 1.26.7
+go 1.26.0
 
 require (
 	github.com/alecthomas/kong v1.17.0
