@@ -123,3 +123,8 @@ func (u *Unit) Vials() (n int) {
 func (u *Unit) Turning() bool {
 	return u.Temp != "" && (u.Beyond == 0 || u.Beyond > 0 && u.Trend < 0 || u.Beyond < 0 && u.Trend > 0)
 }
+
+// leaving says whether the temperature goes further from the range.
+func (u *Unit) leaving() bool {
+	return u.Temp != "" && (u.Beyond > 0 && u.Trend > 0 || u.Beyond < 0 && u.Trend < 0)
+}

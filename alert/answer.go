@@ -197,9 +197,23 @@ func (d *Desk) answer(a Answer) (language string, r Reply) {
 		if m, err := strconv.Atoi(verb[1:]); err == nil && m > 0 {
 			promise = time.Duration(m) * time.Minute
 		}
+		if said := minutesIn(a.Text); said > 0 {
+			promise = said
+		}
 		return language, d.take(open, who, promise)
 	}
 	return language, Reply{Kind: ReplyUnclear}
+}
+
+// minutesIn finds the time that a text promises: "going 45". Smaller numbers
+// may be those of the buttons; 0 where there is none that can be meant.
+func minutesIn(text string) time.Duration {
+	for _, f := range strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' }) {
+		if m, err := strconv.Atoi(f); err == nil && m >= 5 && m <= 180 {
+			return time.Duration(m) * time.Minute
+		}
+	}
+	return 0
 }
 
 // personAt is the person whose contact has the address; nil where there is

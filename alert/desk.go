@@ -385,7 +385,7 @@ func (d *Desk) beyond(t *trouble) (most int64) {
 }
 
 // turned says whether the trouble gets better: every unit of it turns, or is
-// nearer to its range than when somebody took it.
+// nearer to its range than when somebody took it and does not go back.
 func (d *Desk) turned(t *trouble) bool {
 	seen := false
 	for _, m := range t.Alarms {
@@ -396,7 +396,7 @@ func (d *Desk) turned(t *trouble) bool {
 			return false
 		}
 		u := d.unit(m.Unit)
-		if u == nil || u.Temp == "" || !u.Turning() && max(u.Beyond, -u.Beyond) > t.Ack.Beyond-better {
+		if u == nil || u.Temp == "" || u.leaving() || !u.Turning() && max(u.Beyond, -u.Beyond) > t.Ack.Beyond-better {
 			return false
 		}
 		seen = true

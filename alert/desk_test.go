@@ -171,9 +171,12 @@ func TestOneAfterTheOther(t *testing.T) {
 	o.want("02:18:00 anna by push: taken")
 	o.pass(14 * time.Minute)
 	o.want()
+	o.warm("f1", 9000, 1, 0) // nearer, and going back again: that is no turning
+	o.pass(30 * time.Second)
+	o.want()
 	o.warm("f1", 9000, -1, 0)
-	o.pass(2 * time.Minute)
-	o.want("02:32:01 bert by push: turning")
+	o.pass(90 * time.Second)
+	o.want("02:32:31 bert by push: turning")
 	o.warm("f1", 7000, -1, 0)
 	o.pass(4 * time.Minute)
 	o.want("02:37:01 anna by push: all_clear", "02:37:01 bert by push: all_clear")
@@ -479,6 +482,20 @@ func TestAnswersThatDoNothing(t *testing.T) {
 	n = count()
 	if r := o.answer("anna", "g30"); r == "" || count() != n {
 		t.Errorf("an answer to what is over: %q, %d events", r, count()-n)
+	}
+}
+
+// A text that promises a time promises that one.
+func TestATextPromises(t *testing.T) {
+	for text, want := range map[string]time.Duration{"": 30 * time.Minute, "1": 30 * time.Minute, "going 45": 45 * time.Minute, "1, 20 min": 20 * time.Minute, "going in 4000": 30 * time.Minute} {
+		o := newOffice(t, testDuty())
+		o.warm("f1", 9400, 1, 0)
+		o.turn()
+		n := o.d.Sent("push")[0]
+		o.reply(Answer{Channel: "push", From: n.To, Data: n.Buttons[0].Data, Text: text})
+		if a := o.d.s.Troubles[0].Ack; a == nil || a.Until.Sub(o.now) != want {
+			t.Errorf("%q promises %+v, want %v", text, a, want)
+		}
 	}
 }
 

@@ -330,7 +330,7 @@ func (d *Desk) who(t *Telling, x *trouble) {
 		t.Took = max(0, d.s.DrillTook)
 	}
 	p := d.policy(x)
-	if p == nil || x.Ack != nil || !x.Cleared.IsZero() || x.Step+1 >= len(p.Steps) || !x.wakes() {
+	if p == nil || x.Ack != nil || !x.Cleared.IsZero() || x.Step+1 >= len(p.Steps) || !x.wakes() || x.Drill {
 		return
 	}
 	at := x.StepAt.Add(p.Steps[x.Step+1].After)

@@ -163,7 +163,8 @@ func (d *daemon) openCall() (*callOut, error) {
 	for _, s := range d.cfg.Channels {
 		n, err := channels.Open(s, d.log)
 		if err != nil {
-			return nil, err
+			d.log.Error("a channel cannot be opened: it takes no alarms until coldkeep is started with what it needs", "cause", err)
+			n = channels.Broken(s, err)
 		}
 		c.channels = append(c.channels, n)
 		c.duty.Kinds[n.Name()] = s.Kind
