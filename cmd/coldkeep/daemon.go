@@ -93,14 +93,16 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	defer stopFollowers()
 	source := metrics.Source{Snapshot: m.Snapshot, Interval: d.cfg.Sampling, Version: thisVersion().Version, Disk: diskOf(d.cfg.Storage.Dir)}
 	if d.cfg.MQTT.Broker != "" {
-		o := mqtt.Options{Broker: d.cfg.MQTT.Broker, ClientID: d.cfg.MQTT.ClientID, Username: d.cfg.MQTT.Username, PasswordFile: d.cfg.MQTT.PasswordFile, Peers: d.cfg.MQTT.Peers, Log: d.log}
-		if d.cfg.MQTT.Commands {
+		c := d.cfg.MQTT
+		o := mqtt.Options{Broker: c.Broker, ClientID: c.ClientID, Username: c.Username, PasswordFile: alert.SecretPath(c.PasswordFile), CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: alert.SecretPath(c.KeyFile),
+			CatchUp: c.CatchUp, Interval: d.cfg.Sampling, Discovery: c.Discovery, DiscoveryPrefix: c.DiscoveryPrefix, Peers: c.Peers, Log: d.log}
+		if c.Commands {
 			o.Do = m.Do
 		}
 		if publisher, err = mqtt.New(m, o); err != nil {
 			return err
 		}
-		source.Connected, source.Backlog = publisher.Connected, publisher.Backlog
+		source.Connected, source.Backlog, source.Published, source.CatchingUp = publisher.Connected, publisher.Backlog, publisher.Published, publisher.CatchingUp
 		if len(o.Peers) > 0 {
 			source.Peers = publisher.Peers
 		}

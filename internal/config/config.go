@@ -52,6 +52,10 @@ type Storage struct{ Dir string }
 // MQTT says where to publish; no Broker: nowhere.
 type MQTT struct {
 	Broker, ClientID, Username, PasswordFile string
+	CAFile, CertFile, KeyFile                string   // of ssl and wss
+	CatchUp                                  int      // messages of a backlog in a second; 0: no limit
+	Discovery                                bool     // Home Assistant is told of the units
+	DiscoveryPrefix                          string   // under which
 	Commands                                 bool     // people answer alarms over it
 	Peers                                    []string // nodes of the site that this one watches
 }

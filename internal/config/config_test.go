@@ -118,8 +118,8 @@ func TestDefaults(t *testing.T) {
 func TestAnswersAndPeersOverMQTT(t *testing.T) {
 	const plain = "node: pi-1\nprobes: [{id: p, chip: ds18b20, bus: onewire-1, address: 28-00000c8cf9b1, medium: buffered}]\nunits: [{id: u, range: {low: 2, high: 8}, probes: [p]}]\n"
 	for text, want := range map[string]MQTT{
-		"mqtt: {broker: 'tcp://b:1883'}\n":                                      {Broker: "tcp://b:1883", ClientID: "coldkeep-pi-1"},
-		"mqtt: {broker: 'tcp://b:1883', commands: true, peers: [pi-2, Pi-3]}\n": {Broker: "tcp://b:1883", ClientID: "coldkeep-pi-1", Commands: true, Peers: []string{"pi-2", "Pi-3"}},
+		"mqtt: {broker: 'tcp://b:1883'}\n":                                      {Broker: "tcp://b:1883", ClientID: "coldkeep-pi-1", CatchUp: 500, DiscoveryPrefix: "homeassistant"},
+		"mqtt: {broker: 'tcp://b:1883', commands: true, peers: [pi-2, Pi-3]}\n": {Broker: "tcp://b:1883", ClientID: "coldkeep-pi-1", CatchUp: 500, DiscoveryPrefix: "homeassistant", Commands: true, Peers: []string{"pi-2", "Pi-3"}},
 	} {
 		c, err := Parse("f.yaml", []byte(plain+text))
 		if err != nil {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -200,29 +199,7 @@ func (p *reader) outside(f map[string]value) {
 		}
 	}
 	if m := f["mqtt"]; m.there() {
-		g := m.fields("broker", "client_id", "username", "password_file", "commands", "peers")
-		c.MQTT = MQTT{Broker: g["broker"].str(""), ClientID: g["client_id"].str("coldkeep-" + c.Node), Username: g["username"].str(""), PasswordFile: g["password_file"].str("")}
-		scheme, rest, ok := strings.Cut(c.MQTT.Broker, "://")
-		if c.MQTT.Broker == "" {
-			m.bad("the broker is missing: `broker: tcp://HOST:1883`")
-		} else if !ok || rest == "" || scheme != "tcp" && scheme != "mqtt" {
-			g["broker"].bad("%q is no broker; tcp://HOST:1883 is", c.MQTT.Broker)
-		}
-		if g["commands"].there() {
-			c.MQTT.Commands, _ = g["commands"].boolean()
-		}
-		for _, x := range g["peers"].items() {
-			id := x.id(x)
-			switch {
-			case id == "":
-			case strings.EqualFold(id, c.Node):
-				x.bad("%s is this node; peers are the site's others", id)
-			case slices.ContainsFunc(c.MQTT.Peers, func(o string) bool { return strings.EqualFold(o, id) }):
-				x.bad("%s stands here twice", id)
-			default:
-				c.MQTT.Peers = append(c.MQTT.Peers, id)
-			}
-		}
+		p.mqtt(m)
 	}
 	if a := f["ask"]; a.there() {
 		g := a.fields("name", "phone")

@@ -92,5 +92,13 @@ func (c *Config) Files() (problems, warnings Errors) {
 			}
 		}
 	}
+	c.certificates(func(path, format string, args ...any) {
+		for _, f := range c.files {
+			if f.path == path {
+				tell(&problems, f.at, format, args...)
+				return
+			}
+		}
+	})
 	return problems.sorted(), warnings.sorted()
 }

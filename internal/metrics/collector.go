@@ -34,9 +34,12 @@ type Source struct {
 	Snapshot func() *coldchain.Snapshot
 	Interval time.Duration // between sweeps
 	Version  string
-	// Connected and Backlog are of MQTT; nil where none is configured.
-	Connected func() bool
-	Backlog   func() uint64
+	// Connected, Backlog, Published and CatchingUp are of MQTT; nil where none
+	// is configured.
+	Connected  func() bool
+	Backlog    func() uint64
+	Published  func() uint64
+	CatchingUp func() bool
 	// Peers says of the site's other daemons whether they are online, and nil
 	// while that cannot be known.
 	Peers func() map[string]bool
@@ -95,6 +98,8 @@ var (
 	unsent   = desc("notification_failures_total", "Notifications that a channel did not take, since the daemon started.", "channel")
 	mqttUp   = desc("mqtt_connected", "1 while the MQTT broker is connected.")
 	mqttLate = desc("mqtt_backlog_messages", "Readings and events that the MQTT broker has not acknowledged.")
+	mqttSent = desc("mqtt_published_total", "Readings and events that the MQTT broker has acknowledged, since the daemon started.")
+	mqttBusy = desc("mqtt_catching_up", "1 while a backlog is being sent to the MQTT broker.")
 
 	clock  = desc("clock_synchronized", "1 while the system's clock is disciplined.")
 	size   = desc("store_size_bytes", "Bytes of the record on disk.")
@@ -105,7 +110,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*metric{buildInfo, probeTemp, probeUp, probeLast, probeReads, probeFails, probeDue, unitLow, unitHigh, unitOut, unitExc, unitNone, unitOutS, unitDark,
-		batches, flagged, allowance, alarms, troubles, oldest, drilled, answered, took, beat, peerUp, sent, unsent, mqttUp, mqttLate, clock, size, free, faults} {
+		batches, flagged, allowance, alarms, troubles, oldest, drilled, answered, took, beat, peerUp, sent, unsent, mqttUp, mqttLate, mqttSent, mqttBusy, clock, size, free, faults} {
 		ch <- d.desc
 	}
 }
@@ -167,6 +172,10 @@ func (c *Collector) walk(tell sink) {
 	if c.s.Connected != nil {
 		set(mqttUp, truth(c.s.Connected()))
 		set(mqttLate, float64(c.s.Backlog()))
+	}
+	if c.s.Published != nil {
+		count(mqttSent, float64(c.s.Published()))
+		set(mqttBusy, truth(c.s.CatchingUp()))
 	}
 	if c.s.Peers != nil {
 		peers := c.s.Peers()

@@ -38,7 +38,8 @@ func snapshot(units, batches int) *coldchain.Snapshot {
 func text(t testing.TB, s *coldchain.Snapshot) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	Handler(Source{Snapshot: func() *coldchain.Snapshot { return s }, Interval: 10 * time.Second, Version: "test", Connected: func() bool { return true }, Backlog: func() uint64 { return 5 }}).
+	Handler(Source{Snapshot: func() *coldchain.Snapshot { return s }, Interval: 10 * time.Second, Version: "test", Connected: func() bool { return true }, Backlog: func() uint64 { return 5 },
+		Published: func() uint64 { return 17 }, CatchingUp: func() bool { return true }}).
 		ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	return w.Body.String()
 }
@@ -49,7 +50,7 @@ func TestWhatIsTold(t *testing.T) {
 		`coldkeep_probe_temperature_celsius{probe="p0",unit="u0"} 5`, `coldkeep_probe_up{probe="p0",unit="u0"} 1`, `coldkeep_unit_out_of_range{unit="u0"} 0`,
 		`coldkeep_batches{unit="u0",verdict="quarantined"} 1`, `coldkeep_batches{unit="u0",verdict="in_range"} 0`, `coldkeep_batch_flagged{batch="b0",unit="u0"} 1`,
 		`coldkeep_batch_allowance_remaining_ratio{batch="b0",rule="warm",unit="u0"} 0.75`, `coldkeep_alarms{severity="critical",state="raised"} 1`,
-		`coldkeep_notification_failures_total{channel="log"} 1`, `coldkeep_mqtt_backlog_messages 5`, `coldkeep_clock_synchronized 1`, `coldkeep_store_write_failures_total 0`,
+		`coldkeep_notification_failures_total{channel="log"} 1`, `coldkeep_mqtt_backlog_messages 5`, `coldkeep_mqtt_published_total 17`, `coldkeep_mqtt_catching_up 1`, `coldkeep_clock_synchronized 1`, `coldkeep_store_write_failures_total 0`,
 		`coldkeep_probe_read_failures_total{fault="crc",probe="p0",unit="u0"} 0`,
 	} {
 		if !strings.Contains(got, want+"\n") {

@@ -20,17 +20,24 @@ type watcher struct {
 	c   paho.Client
 	mu  sync.Mutex
 	got map[string]string
+	n   map[string]int // messages by topic
+	// kept are those that were retained when it came.
+	kept map[string]bool
+	list []string // topics in the order of arrival
 }
 
 func watch(t *testing.T, addr, topic string) *watcher {
 	t.Helper()
-	w := &watcher{c: paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + addr).SetClientID("watcher-" + strings.ToLower(t.Name()))), got: map[string]string{}}
+	w := &watcher{c: paho.NewClient(paho.NewClientOptions().AddBroker("tcp://" + addr).SetClientID("watcher-" + strings.ToLower(t.Name()) + topic)), got: map[string]string{}, n: map[string]int{}, kept: map[string]bool{}}
 	settled(t, w.c.Connect())
 	t.Cleanup(func() { w.c.Disconnect(10) })
 	settled(t, w.c.Subscribe(topic, 1, func(_ paho.Client, m paho.Message) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.got[m.Topic()] = string(m.Payload())
+		w.n[m.Topic()]++
+		w.kept[m.Topic()] = m.Retained()
+		w.list = append(w.list, m.Topic()+" "+string(m.Payload()))
 	}))
 	return w
 }
@@ -46,6 +53,12 @@ func (w *watcher) said(topic string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.got[topic]
+}
+
+func (w *watcher) count(topic string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.n[topic]
 }
 
 func broker(t *testing.T) *Broker {
@@ -200,10 +213,11 @@ func TestEventsAreFlat(t *testing.T) {
 	r := newRecord()
 	e := coldchain.Event{V: 1, Seq: 4, Time: 5000, Kind: coldchain.NotificationDue, Channel: "ntfy", Rules: []string{"a", "b"}, Config: &coldchain.Config{}, Call: &coldchain.Call{
 		Troubles: []string{"t1", "t2"}, Urgent: []string{"x"}, Person: "anna", Receipt: "secret-receipt", Body: "a long text", Purpose: "page", Step: 2, Repeat: true, BeyondMC: 1400, Until: 61_000, AfterS: 7}}
-	topic, payload, err := topics{r.Snapshot()}.entry(coldchain.Entry{Seq: 4, Event: &e})
-	if err != nil || topic != "coldkeep/s/n/event" {
-		t.Fatal(topic, err)
+	list, err := topicsOf(r.Snapshot()).entry(coldchain.Entry{Seq: 4, Event: &e}, time.Now())
+	if err != nil || len(list) != 1 || list[0].topic != "coldkeep/s/n/event" {
+		t.Fatal(list, err)
 	}
+	payload := list[0].payload
 	var got map[string]any
 	if err := json.Unmarshal(payload, &got); err != nil {
 		t.Fatal(err)

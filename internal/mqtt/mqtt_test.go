@@ -20,6 +20,7 @@ type record struct {
 	snap    coldchain.Snapshot
 	cursor  uint64
 	changed chan struct{}
+	moved   func(uint64) // is told of each move of the cursor
 }
 
 func newRecord() *record {
@@ -37,14 +38,32 @@ func (r *record) Snapshot() *coldchain.Snapshot {
 	s := r.snap
 	return &s
 }
-func (r *record) Changed() <-chan struct{}     { r.mu.Lock(); defer r.mu.Unlock(); return r.changed }
-func (r *record) Cursor(string) uint64         { r.mu.Lock(); defer r.mu.Unlock(); return r.cursor }
-func (r *record) SetCursor(_ string, s uint64) { r.mu.Lock(); defer r.mu.Unlock(); r.cursor = s }
+func (r *record) Changed() <-chan struct{} { r.mu.Lock(); defer r.mu.Unlock(); return r.changed }
+func (r *record) Cursor(string) uint64     { r.mu.Lock(); defer r.mu.Unlock(); return r.cursor }
+func (r *record) SetCursor(_ string, s uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cursor = s
+	if r.moved != nil {
+		r.moved(s)
+	}
+}
 func (r *record) Entries(_ context.Context, after uint64, limit int) ([]coldchain.Entry, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	list := r.list[min(int(after), len(r.list)):]
 	return list[:min(limit, len(list))], nil
+}
+
+func (r *record) Events(_ context.Context, after uint64, limit int) (events []coldchain.Event, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.list[min(int(after), len(r.list)):] {
+		if e.Event != nil && len(events) < limit {
+			events = append(events, *e.Event)
+		}
+	}
+	return events, nil
 }
 
 func (r *record) add(n int) {

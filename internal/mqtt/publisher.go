@@ -4,7 +4,11 @@
 // past what the broker has acknowledged: the record on disk is the outbox, and
 // a broker that was away gets everything afterwards, in order; after a broken
 // connection some of it twice, which consumers drop by `record` and `seq`.
+// Nothing is queued a second time, so nothing has to be thinned: README.md here
+// says what a backlog costs.
+//
 // Retained states come from the snapshot and tell only how things stand now.
+// They, and the events of the moment, do not wait behind a backlog.
 //
 // The connection loop is ours: paho's own may call a message delivered that
 // nobody has acknowledged.
@@ -12,18 +16,13 @@ package mqtt
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/url"
-	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	paho "github.com/eclipse/paho.mqtt.golang"
 
 	"coldkeep/internal/coldchain"
 )
@@ -33,16 +32,30 @@ type Journal interface {
 	Snapshot() *coldchain.Snapshot
 	Changed() <-chan struct{}
 	Entries(ctx context.Context, after uint64, limit int) ([]coldchain.Entry, error)
+	Events(ctx context.Context, after uint64, limit int) ([]coldchain.Event, error)
 	Cursor(name string) uint64
 	SetCursor(name string, seq uint64)
 }
 
 // Options say where the broker is.
 type Options struct {
-	Broker       string // tcp://host:1883, ssl://host:8883
+	Broker       string // tcp://host:1883, ssl://host:8883, ws://host/path, wss://host/path
 	ClientID     string // one per daemon: two with the same id cut each other off
 	Username     string
 	PasswordFile string
+	// CAFile holds the certificates that the broker's must be signed by; "":
+	// those that the system trusts. CertFile and KeyFile are our own. All are
+	// read again for each connection, so that a renewed one needs no restart.
+	CAFile, CertFile, KeyFile string
+	// CatchUp is how many messages of a backlog go out in a second; 0: as many
+	// as the broker takes.
+	CatchUp int
+	// Interval is between sweeps. With it, a unit is available only while the
+	// snapshot itself is young; 0: the snapshot is taken at its word.
+	Interval time.Duration
+	// Discovery tells Home Assistant of the units, under DiscoveryPrefix.
+	Discovery       bool
+	DiscoveryPrefix string
 	// Do carries out a command of command/<name>, of those that answer alarms;
 	// nil: none is taken.
 	Do func(ctx context.Context, c coldchain.Command) (coldchain.Event, error)
@@ -53,12 +66,19 @@ type Options struct {
 
 const (
 	cursorName = "mqtt"
-	window     = 100 // publishes that wait for their acknowledgement
-	page       = 500 // entries read at once
+	window     = 100  // publishes that wait for their acknowledgement
+	page       = 2000 // entries read at once
 	patience   = 10 * time.Second
 	memoryTime = 2 * time.Second
 	pauseLeast = time.Second
 	pauseMost  = 30 * time.Second
+	// steady is how long a connection must have stood to count as one: the
+	// pauses do not begin anew before that, and what ended the last one is not
+	// told again.
+	steady = time.Minute
+	// brief is how many connections in a row, each ended by the broker before
+	// it was steady, tell of another client with our id.
+	brief = 3
 )
 
 // A Publisher keeps one connection to one broker.
@@ -66,9 +86,15 @@ type Publisher struct {
 	j         Journal
 	o         Options
 	connected atomic.Bool
+	published atomic.Uint64
+	behind    atomic.Bool
 	desk      *desk
 	peers     *peers
-	beat      time.Duration // between `online` and `online`
+	denied    map[string]bool // topics that the broker does not let us read; said once
+	beat      time.Duration   // between `online` and `online`
+	least     time.Duration   // the first pause between connections
+	patience  time.Duration   // for an answer of the broker
+	birth     time.Duration   // the longest wait before Home Assistant is told all again
 }
 
 // New checks the options. Nothing is opened before Run.
@@ -85,7 +111,10 @@ func New(j Journal, o Options) (*Publisher, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Publisher{j: j, o: o, desk: newDesk(o.Do), peers: newPeers(o.Peers), beat: beatTime}, nil
+	if o.DiscoveryPrefix == "" {
+		o.DiscoveryPrefix = "homeassistant"
+	}
+	return &Publisher{j: j, o: o, desk: newDesk(o.Do), peers: newPeers(o.Peers), denied: map[string]bool{}, beat: beatTime, least: pauseLeast, patience: patience, birth: birthTime}, nil
 }
 
 // Connected says whether the broker has the session.
@@ -100,8 +129,16 @@ func (p *Publisher) Backlog() uint64 {
 	return s.Seq - c
 }
 
+// Published is how many readings and events the broker has acknowledged since
+// the daemon started.
+func (p *Publisher) Published() uint64 { return p.published.Load() }
+
+// CatchingUp says whether a backlog is being sent.
+func (p *Publisher) CatchingUp() bool { return p.behind.Load() }
+
 // Run connects, publishes, and connects again, until ctx ends. It leaves
-// `offline` behind. A broker that is away is told once, not at each attempt.
+// `offline` behind. What keeps the broker away is told once, not at each
+// attempt.
 func (p *Publisher) Run(ctx context.Context) {
 	p.j.Cursor(cursorName) // from here on, also while no broker is there
 	var doing sync.WaitGroup
@@ -109,17 +146,37 @@ func (p *Publisher) Run(ctx context.Context) {
 	if p.o.Do != nil {
 		doing.Go(func() { p.carryOut(ctx) })
 	}
-	pause, said := pauseLeast, ""
+	pause, said, short := p.least, "", 0
 	for ctx.Err() == nil {
+		var up time.Time
 		err := p.session(ctx, func() {
-			p.o.Log.Info("mqtt broker connected", "broker", p.o.Broker)
-			pause, said = pauseLeast, ""
+			up = time.Now()
+			if short < brief {
+				p.o.Log.Info("mqtt broker connected", "broker", p.address())
+			}
 		})
 		p.connected.Store(false)
+		p.behind.Store(false)
 		p.peers.down(time.Now())
-		if err != nil && err.Error() != said && ctx.Err() == nil {
-			said = err.Error()
-			p.o.Log.Warn("mqtt broker is away; what it misses is kept and sent later", "broker", p.o.Broker, "cause", err)
+		if ctx.Err() != nil {
+			break
+		}
+		switch {
+		case up.IsZero():
+		case time.Since(up) >= steady:
+			pause, said, short = p.least, "", 0
+		default:
+			if short++; short == 1 {
+				pause = p.least // it was there: what comes after is another trouble
+			}
+			if short == brief {
+				p.o.Log.Error("the mqtt broker ends each connection soon after it began; most likely another client uses the same client id: give each daemon its own (mqtt.client_id)",
+					"broker", p.address(), "client_id", p.o.ClientID, "connections", short, "cause", err)
+			}
+		}
+		if cause := told(err); cause != said && short < brief {
+			said = cause
+			p.o.Log.Warn("mqtt broker is away; what it misses is kept and sent later", "broker", p.address(), "cause", err)
 		}
 		timer := time.NewTimer(pause/2 + rand.N(pause))
 		select {
@@ -131,241 +188,12 @@ func (p *Publisher) Run(ctx context.Context) {
 	}
 }
 
-var errLost = errors.New("the connection was lost")
-
-// session is one connection from beginning to end.
-func (p *Publisher) session(ctx context.Context, up func()) error {
-	base := topics{p.j.Snapshot()}
-	o := paho.NewClientOptions().AddBroker(p.o.Broker).SetClientID(p.o.ClientID)
-	o.SetCleanSession(true).SetAutoReconnect(false).SetConnectRetry(false).SetOrderMatters(true)
-	o.SetKeepAlive(15 * time.Second).SetPingTimeout(5 * time.Second).SetConnectTimeout(patience).SetWriteTimeout(patience)
-	o.SetBinaryWill(base.status(), []byte("offline"), 1, true)
-	if p.o.Username != "" || p.o.PasswordFile != "" {
-		o.SetUsername(p.o.Username)
-		if p.o.PasswordFile != "" {
-			secret, err := os.ReadFile(p.o.PasswordFile)
-			if err != nil {
-				return fmt.Errorf("read mqtt password: %w", err)
-			}
-			o.SetPassword(strings.TrimRight(string(secret), "\r\n"))
-		}
-	}
-	lost := make(chan struct{})
-	var once sync.Once
-	o.SetConnectionLostHandler(func(paho.Client, error) { once.Do(func() { close(lost) }) })
-	c := paho.NewClient(o)
-	s := &session{p: p, c: c, lost: lost, told: map[string]string{}}
-	if err := s.wait(ctx, c.Connect()); err != nil {
-		return fmt.Errorf("connect to mqtt broker: %w", err)
-	}
-	defer c.Disconnect(100)
-	p.connected.Store(true)
-	p.peers.up(time.Now())
-	up()
-	if err := s.remember(ctx, base); err != nil {
-		return err
-	}
-	if err := s.listen(ctx, base); err != nil {
-		return err
-	}
-	if err := s.wait(ctx, c.Publish(base.status(), 1, true, "online")); err != nil {
-		return fmt.Errorf("publish status: %w", err)
-	}
-	beside, stop := context.WithCancel(ctx)
-	var speaking sync.WaitGroup
-	speaking.Go(func() { s.speak(beside, base) })
-	err := s.follow(ctx)
-	stop()
-	speaking.Wait()
-	if ctx.Err() != nil {
-		// A clean goodbye keeps the last will back: say it ourselves.
-		leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		if err := s.wait(leave, c.Publish(base.status(), 1, true, "offline")); err != nil {
-			return fmt.Errorf("publish status: %w", err)
-		}
-		return nil
-	}
-	return err
-}
-
-type session struct {
-	p    *Publisher
-	c    paho.Client
-	lost chan struct{}
-
-	mu   sync.Mutex
-	told map[string]string // retained payloads by topic; "" of a topic found on the broker
-
-	waiting []flight
-}
-
-// A flight is a publish that is not acknowledged yet.
-type flight struct {
-	token paho.Token
-	seq   uint64
-}
-
-// wait waits for a token while the connection stands.
-func (s *session) wait(ctx context.Context, t paho.Token) error {
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case <-t.Done():
-		if err := t.Error(); err != nil {
-			return err
-		}
-	case <-s.lost:
-		return errLost
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return fmt.Errorf("no answer within %v", patience)
-	}
-	// A token that is done may be so because the connection went.
-	select {
-	case <-s.lost:
-		return errLost
-	default:
-		return nil
-	}
-}
-
-// remember asks the broker which of our retained batch states it holds, so
-// that those of batches that are gone can be cleared. It is listened to for
-// memoryTime; what we publish meanwhile comes back without the mark "retained".
-func (s *session) remember(ctx context.Context, t topics) error {
-	err := s.wait(ctx, s.c.Subscribe(t.batch("+"), 1, func(_ paho.Client, m paho.Message) {
-		if !m.Retained() || len(m.Payload()) == 0 {
-			return
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if _, known := s.told[m.Topic()]; !known {
-			s.told[m.Topic()] = ""
-		}
-	}))
+// address is the broker without what may stand before the host.
+func (p *Publisher) address() string {
+	u, err := url.Parse(p.o.Broker)
 	if err != nil {
-		return fmt.Errorf("ask for retained states: %w", err)
+		return "" // New has parsed it
 	}
-	return nil
-}
-
-// listen subscribes to commands and to the peers' statuses.
-func (s *session) listen(ctx context.Context, t topics) error {
-	if s.p.o.Do != nil {
-		if err := s.wait(ctx, s.c.Subscribe(t.command("+"), 1, s.p.hear)); err != nil {
-			return fmt.Errorf("subscribe to commands: %w", err)
-		}
-	}
-	for _, node := range s.p.o.Peers {
-		if err := s.wait(ctx, s.c.Subscribe(t.peer(node), 1, s.p.hearPeer)); err != nil {
-			return fmt.Errorf("subscribe to the status of %s: %w", node, err)
-		}
-	}
-	return nil
-}
-
-func (s *session) follow(ctx context.Context) error {
-	next := s.p.j.Cursor(cursorName)
-	remembered := time.NewTimer(memoryTime)
-	defer remembered.Stop()
-	for {
-		changed := s.p.j.Changed()
-		snap := s.p.j.Snapshot()
-		if err := s.states(ctx, snap); err != nil {
-			return err
-		}
-		for {
-			list, err := s.p.j.Entries(ctx, next, page)
-			if err != nil {
-				return fmt.Errorf("read journal: %w", err)
-			}
-			if len(list) == 0 {
-				break
-			}
-			t := topics{snap}
-			for _, e := range list {
-				topic, payload, err := t.entry(e)
-				if err != nil {
-					return err
-				}
-				s.waiting = append(s.waiting, flight{s.c.Publish(topic, 1, false, payload), e.Seq})
-				next = e.Seq
-				if len(s.waiting) >= window {
-					if err := s.settle(ctx, len(s.waiting)-window+1); err != nil {
-						return err
-					}
-				}
-			}
-		}
-		if err := s.settle(ctx, len(s.waiting)); err != nil {
-			return err
-		}
-		select {
-		case <-changed:
-		case <-remembered.C:
-			if err := s.wait(ctx, s.c.Unsubscribe(topics{snap}.batch("+"))); err != nil {
-				return fmt.Errorf("ask for retained states: %w", err)
-			}
-		case <-s.lost:
-			return errLost
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// settle waits for the n oldest publishes and moves the cursor past them.
-func (s *session) settle(ctx context.Context, n int) error {
-	for range n {
-		f := s.waiting[0]
-		if err := s.wait(ctx, f.token); err != nil {
-			return fmt.Errorf("publish %d: %w", f.seq, err)
-		}
-		s.p.j.SetCursor(cursorName, f.seq)
-		s.waiting = s.waiting[1:]
-	}
-	return nil
-}
-
-// states publishes what has changed of the retained states.
-func (s *session) states(ctx context.Context, snap *coldchain.Snapshot) error {
-	t := topics{snap}
-	want := map[string]string{}
-	for i := range snap.Units {
-		want[t.unit(snap.Units[i].ID)] = string(t.unitState(&snap.Units[i]))
-	}
-	for i := range snap.Batches {
-		if b := &snap.Batches[i]; b.Unit != "" {
-			want[t.batch(b.ID)] = string(t.batchState(b))
-		}
-	}
-	s.mu.Lock()
-	gone := []string{}
-	for topic := range s.told {
-		if _, there := want[topic]; !there {
-			gone = append(gone, topic)
-			delete(s.told, topic)
-		}
-	}
-	s.mu.Unlock()
-	for _, topic := range gone {
-		if err := s.wait(ctx, s.c.Publish(topic, 1, true, "")); err != nil {
-			return fmt.Errorf("clear %s: %w", topic, err)
-		}
-	}
-	for topic, payload := range want {
-		s.mu.Lock()
-		same := s.told[topic] == payload
-		s.told[topic] = payload
-		s.mu.Unlock()
-		if same {
-			continue
-		}
-		if err := s.wait(ctx, s.c.Publish(topic, 1, true, payload)); err != nil {
-			return fmt.Errorf("publish %s: %w", topic, err)
-		}
-	}
-	return nil
+	u.User = nil
+	return u.String()
 }

@@ -39,6 +39,15 @@ func (p packedSweep) lastSeq() uint64 {
 	return p.seq
 }
 
+// beyond is how many of its readings come after a place in the record.
+func (p packedSweep) beyond(after uint64) int {
+	n := len(p.sweep.Readings)
+	for n > 0 && p.sweep.Readings[len(p.sweep.Readings)-n].Seq <= after {
+		n--
+	}
+	return n
+}
+
 func appendText(b []byte, s string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s)))
 	return append(b, s...)

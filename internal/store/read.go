@@ -58,22 +58,28 @@ func (s *Store) sweepsOnce(ctx context.Context, after uint64, limit int) (list [
 		for _, w := range sweeps {
 			if w.lastSeq() > after && n < limit {
 				list = append(list, w)
-				n += len(w.sweep.Readings)
+				n += w.beyond(after)
 			}
 		}
 	}
 	if n >= limit {
 		return list, nil
 	}
+	// Wide sweeps are many readings: no more are unpacked than are asked for.
+	found := n
+	enough := func(w packedSweep) bool {
+		found += w.beyond(after)
+		return found >= limit
+	}
 	// The row that holds after may hold readings beyond it.
-	inbox, err := s.inboxSweeps(ctx, "SELECT seq, slot, data FROM inbox WHERE seq >= coalesce((SELECT max(seq) FROM inbox WHERE seq <= ?1), 0) ORDER BY seq LIMIT ?2", after+1, limit+1)
+	inbox, err := s.inboxSweeps(ctx, enough, "SELECT seq, slot, data FROM inbox WHERE seq >= coalesce((SELECT max(seq) FROM inbox WHERE seq <= ?1), 0) ORDER BY seq LIMIT ?2", after+1, limit+1)
 	if err != nil {
 		return nil, err
 	}
 	for _, w := range inbox {
 		if w.lastSeq() > after && n < limit {
 			list = append(list, w)
-			n += len(w.sweep.Readings)
+			n += w.beyond(after)
 		}
 	}
 	return list, nil
@@ -240,7 +246,7 @@ func (s *Store) readingsOnce(ctx context.Context, probe string, from, to sensor.
 		return nil, fmt.Errorf("read readings: %w", err)
 	}
 	if len(list) < limit {
-		inbox, err := s.inboxSweeps(ctx, "SELECT seq, slot, data FROM inbox ORDER BY seq")
+		inbox, err := s.inboxSweeps(ctx, nil, "SELECT seq, slot, data FROM inbox ORDER BY seq")
 		if err != nil {
 			return nil, err
 		}
@@ -286,7 +292,7 @@ func (s *Store) EachReading(ctx context.Context, from, to sensor.Instant, f func
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return fmt.Errorf("read chunks: %w", err)
 	}
-	inbox, err := s.inboxSweeps(ctx, "SELECT seq, slot, data FROM inbox ORDER BY seq")
+	inbox, err := s.inboxSweeps(ctx, nil, "SELECT seq, slot, data FROM inbox ORDER BY seq")
 	if err != nil {
 		return err
 	}

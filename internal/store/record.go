@@ -194,7 +194,7 @@ func writeCheckpoint(ctx context.Context, tx *sql.Tx, at sensor.Instant, seq uin
 
 // fold moves the older half of the inbox into a chunk, in one transaction.
 func (s *Store) fold(ctx context.Context) error {
-	list, err := s.inboxSweeps(ctx, "SELECT seq, slot, data FROM inbox ORDER BY seq LIMIT ?", foldSweeps)
+	list, err := s.inboxSweeps(ctx, nil, "SELECT seq, slot, data FROM inbox ORDER BY seq LIMIT ?", foldSweeps)
 	if err != nil || len(list) == 0 {
 		return err
 	}
@@ -241,7 +241,7 @@ func (s *Store) fold(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) inboxSweeps(ctx context.Context, query string, args ...any) ([]packedSweep, error) {
+func (s *Store) inboxSweeps(ctx context.Context, enough func(packedSweep) bool, query string, args ...any) ([]packedSweep, error) {
 	rows, err := s.r.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read inbox: %w", err)
@@ -266,7 +266,9 @@ func (s *Store) inboxSweeps(ctx context.Context, query string, args ...any) ([]p
 		if err != nil {
 			return nil, fmt.Errorf("read sweep %d of %s: %w", seq, slot, err)
 		}
-		list = append(list, p)
+		if list = append(list, p); enough != nil && enough(p) {
+			return list, nil
+		}
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read inbox: %w", err)

@@ -323,7 +323,7 @@ func (s *Store) load(ctx context.Context) error {
 	for n, name := range names {
 		s.numbers[name] = n
 	}
-	rows, err := s.inboxSweeps(ctx, "SELECT seq, slot, data FROM inbox ORDER BY seq DESC LIMIT 1")
+	rows, err := s.inboxSweeps(ctx, nil, "SELECT seq, slot, data FROM inbox ORDER BY seq DESC LIMIT 1")
 	if err != nil {
 		return err
 	}

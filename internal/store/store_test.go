@@ -289,6 +289,41 @@ func TestTheRecordIsReadAlikeInEveryWay(t *testing.T) {
 	}
 }
 
+// A page is full unless the record ends, also where it begins within a sweep:
+// whoever reads on after a short one believes that there is no more.
+func TestAPageIsFull(t *testing.T) {
+	s := open(t, t.TempDir())
+	var seq uint64
+	var all coldchain.Step
+	for i := range 2*foldSweeps + 3 {
+		x := sweep32(i, &seq)
+		x.Sweeps[0].Readings = x.Sweeps[0].Readings[:3]
+		for j := range x.Sweeps[0].Readings {
+			x.Sweeps[0].Readings[j].Seq = uint64(3*i + j + 1)
+		}
+		all.Sweeps = append(all.Sweeps, x.Sweeps...)
+	}
+	if err := s.Record(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	end := 3 * len(all.Sweeps)
+	for _, from := range []int{0, 1, 2, 3*foldSweeps - 10, 6*foldSweeps - 10, end - 10} {
+		for _, limit := range []int{1, 2, 3, 7} {
+			for at, pages := from, 0; pages < 12; pages++ {
+				list, err := s.Entries(t.Context(), uint64(at), limit)
+				if want := min(limit, end-at); err != nil || len(list) != want {
+					t.Fatalf("after %d: %d entries, %v; want %d", at, len(list), err, want)
+				}
+				for _, e := range list {
+					if at++; e.Seq != uint64(at) {
+						t.Fatalf("%d comes after %d", e.Seq, at-1)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestTheJournalIsNeitherChangedNorDeleted(t *testing.T) {
 	s := open(t, t.TempDir())
 	ev := coldchain.Event{V: 1, Seq: 1, Time: 5, Kind: coldchain.BatchReceived, Batch: "B", Profile: "p", ID: "c1", By: "sample"}
