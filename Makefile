@@ -5,16 +5,20 @@ CONFIG ?= configs/clinic.yaml
 demo:
 	go run ./cmd/coldkeep demo
 
+# The second is a module by itself (its package comment tells why), and reads
+# what lies outside of it, which go does not see change: hence -count=1.
 test:
 	go test ./...
+	cd deploy/check && go test -count=1 ./...
 
 run:
 	go run ./cmd/coldkeep run --config $(CONFIG)
 
-# The slow tests with the real binary, real brokers and the real Alertmanager.
+# The slow tests with the real binary, real brokers, Prometheus and Alertmanager.
 system-test:
 	sh deploy/system-test-deps.sh
-	COLDKEEP_SYSTEM=long go test -count=1 -timeout 20m -run 'System' -v ./cmd/coldkeep ./alert
+	COLDKEEP_SYSTEM=long go test -count=1 -timeout 20m -run 'System' -v ./cmd/coldkeep ./alert/... ./deploy/...
+	cd deploy/check && COLDKEEP_SYSTEM=long go test -count=1 -timeout 10m -run 'System' -v ./...
 
 race:
 	go test -race ./...
@@ -28,6 +32,7 @@ bench:
 lint:
 	test -z "$$(gofmt -l .)"
 	go vet ./...
+	cd deploy/check && go vet ./...
 	go tool -modfile=.ci/tools/go.mod staticcheck ./...
 
 cross:

@@ -11,8 +11,8 @@
 // through the channels, as commands.
 //
 // Words for people come from a catalogue that can be translated. Channels are
-// one file each; Open is the one switch over them. The package imports nothing
-// of ours: this is where outsiders add a channel.
+// one file each in package channels, which is where outsiders add one; README.md
+// tells how. The package imports nothing of ours.
 package alert
 
 import "time"
@@ -122,4 +122,9 @@ func (u *Unit) Vials() (n int) {
 // Turning says whether the temperature goes back towards the range, or is in it.
 func (u *Unit) Turning() bool {
 	return u.Temp != "" && (u.Beyond == 0 || u.Beyond > 0 && u.Trend < 0 || u.Beyond < 0 && u.Trend > 0)
+}
+
+// leaving says whether the temperature goes further from the range.
+func (u *Unit) leaving() bool {
+	return u.Temp != "" && (u.Beyond > 0 && u.Trend > 0 || u.Beyond < 0 && u.Trend < 0)
 }

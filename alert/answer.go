@@ -51,6 +51,7 @@ func (d *Desk) Message(n *Notification) Message {
 	}
 	if n.Purpose.Loud() || n.Purpose == Notice {
 		m.Buttons = d.buttons(n)
+		m.HowTo = d.words.For(n.Language).NumberedAnswers(m.Buttons)
 	}
 	return m
 }
@@ -81,7 +82,7 @@ func (d *Desk) Sent(channel string) (list []Sent) {
 		if n.Channel != channel || !n.Done || !n.Purpose.Loud() || !slices.ContainsFunc(n.Troubles, d.answerable) {
 			continue
 		}
-		list = append(list, Sent{ID: n.ID, To: d.address(n), Receipt: n.Receipt, Buttons: d.buttons(n), Plain: d.sign(verbGoing, n.ID), At: n.At, Quiet: !slices.ContainsFunc(n.Troubles, d.rings)})
+		list = append(list, Sent{ID: n.ID, To: d.address(n), Receipt: n.Receipt, Buttons: d.buttons(n), Words: d.words.For(n.Language).AnswerWords(), Plain: d.sign(verbGoing, n.ID), At: n.At, Quiet: !slices.ContainsFunc(n.Troubles, d.rings)})
 	}
 	slices.SortFunc(list, func(a, b Sent) int { return -older(a.ID, b.ID) })
 	return list
@@ -196,9 +197,23 @@ func (d *Desk) answer(a Answer) (language string, r Reply) {
 		if m, err := strconv.Atoi(verb[1:]); err == nil && m > 0 {
 			promise = time.Duration(m) * time.Minute
 		}
+		if said := minutesIn(a.Text); said > 0 {
+			promise = said
+		}
 		return language, d.take(open, who, promise)
 	}
 	return language, Reply{Kind: ReplyUnclear}
+}
+
+// minutesIn finds the time that a text promises: "going 45". Smaller numbers
+// may be those of the buttons; 0 where there is none that can be meant.
+func minutesIn(text string) time.Duration {
+	for _, f := range strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' }) {
+		if m, err := strconv.Atoi(f); err == nil && m >= 5 && m <= 180 {
+			return time.Duration(m) * time.Minute
+		}
+	}
+	return 0
 }
 
 // personAt is the person whose contact has the address; nil where there is
@@ -230,7 +245,7 @@ func (d *Desk) take(open []*trouble, who Event, promise time.Duration) Reply {
 			continue
 		}
 		e := who
-		e.Kind, e.Trouble, e.Until, e.Beyond, e.Urgent, e.Reason = Acknowledged, t.Key, until, d.beyond(t), d.urgent(t), "somebody is going"
+		e.Kind, e.Trouble, e.Until, e.Beyond, e.Urgent, e.Reason = Acknowledged, t.Key, until, d.beyond(t), d.urgent(t), cmp.Or(who.Reason, "somebody is going")
 		d.do(e)
 		taken = true
 		if r = (Reply{Kind: ReplyYours, Who: who.By, Until: until}); t.Drill {
@@ -244,6 +259,10 @@ func (d *Desk) take(open []*trouble, who Event, promise time.Duration) Reply {
 func (d *Desk) decline(open []*trouble, who Event) Reply {
 	r := Reply{Kind: ReplyNext}
 	for _, t := range open {
+		if t.Drill { // whoever says so has been reached
+			r = d.take([]*trouble{t}, who, PromiseDefault)
+			continue
+		}
 		if t.Ack != nil && t.Ack.By != who.By {
 			r = Reply{Kind: ReplyTaken, Who: t.Ack.By, Until: t.Ack.Until}
 			continue
@@ -253,7 +272,7 @@ func (d *Desk) decline(open []*trouble, who Event) Reply {
 			d.step(t)
 		}
 		e := who
-		e.Kind, e.Trouble, e.Reason = CallDeclined, t.Key, "cannot go"
+		e.Kind, e.Trouble, e.Reason = CallDeclined, t.Key, cmp.Or(who.Reason, "cannot go")
 		d.do(e)
 		before := len(t.Calls)
 		d.step(t)
@@ -311,6 +330,13 @@ func (d *Desk) order(o Order) error {
 		return err
 	}
 	e := Event{Trouble: t.Key, Person: o.Person, By: o.By, Via: o.Via, Reason: o.Reason}
+	if name := d.name(o.Person); name != "" && name != o.By && (o.Name == "ack" || o.Name == "decline") {
+		// The others are told who goes, not who has typed it.
+		e.By = name
+		if o.By != "" {
+			e.Reason = strings.TrimSpace(o.Reason + " (entered by " + o.By + ")")
+		}
+	}
 	switch o.Name {
 	case "ack":
 		promise := o.Promise
@@ -320,7 +346,7 @@ func (d *Desk) order(o Order) error {
 		if promise < 0 || promise > 24*time.Hour {
 			return refuse("bad_request", "a promise of %v cannot be; 20m is usual, 24h the most", promise)
 		}
-		if t.Ack != nil && t.Ack.By != o.By {
+		if t.Ack != nil && t.Ack.By != e.By {
 			return refuse("conflict", "%s has it already, until %s", t.Ack.By, d.clock(t.Ack.Until))
 		}
 		d.take([]*trouble{t}, e, promise)

@@ -83,7 +83,11 @@ func (w *composer) bodyPassages() passages {
 	list = append(list, w.foldedLine())
 	switch w.t.Purpose {
 	case Taken:
-		return append(list, fixed(w.say("taken.rest", nil)))
+		rest := "taken.rest"
+		if w.t.Shelved {
+			rest = "shelved.rest"
+		}
+		return append(list, fixed(w.say(rest, nil)))
 	case Progress, Turning, Worse:
 		if w.t.Purpose == Worse {
 			list = append(list, w.steps()...)

@@ -172,7 +172,7 @@ func (f *wordFile) text(n ast.Node, what string) (string, bool) {
 	case s == "":
 		f.bad(n, "%s has no text: write one in quotes, or leave the key out", what)
 	case s != oneLine(s):
-		f.bad(n, "%s must be one line with single spaces; this would be right: %q", what, cut(oneLine(s), phraseMost))
+		f.bad(n, "%s must be one line with single spaces; this would be right: %q", what, Cut(oneLine(s), phraseMost))
 	case runes(s) > phraseMost:
 		f.bad(n, "%s has %d characters; %d are the most", what, runes(s), phraseMost)
 	default:

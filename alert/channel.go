@@ -2,8 +2,6 @@ package alert
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
 	"time"
 )
 
@@ -39,6 +37,7 @@ type Message struct {
 	Body     string
 	Language string   // "en", "de"
 	Buttons  []Button // at most three
+	HowTo    string   // for channels without buttons: the line that tells how to answer; "": in English
 	Again    bool     // it may have arrived before: the words say so already
 
 	// For services, which sort by more than words.
@@ -78,6 +77,9 @@ type Syncer interface {
 	Sync(ctx context.Context, all []Message) error
 }
 
+// Syncs says whether channels of a kind are Syncers.
+func Syncs(kind string) bool { return kind == "alertmanager" }
+
 // A Post takes what people answer.
 type Post interface {
 	// Hear takes an answer and gives the words to show the person. An error
@@ -101,8 +103,9 @@ type Answer struct {
 type Sent struct {
 	ID, To, Receipt string
 	Buttons         []Button
-	Plain           string // the data of "going", with no time promised
-	Quiet           bool   // somebody has it: it need not ring any more
+	Words           [3][]string // that stand for the buttons in the message's language
+	Plain           string      // the data of "going", with no time promised
+	Quiet           bool        // somebody has it: it need not ring any more
 	At              time.Time
 }
 
@@ -142,63 +145,5 @@ type Settings struct {
 	Button     string
 }
 
-// Kinds are those that Open knows.
+// Kinds are those of the channels there are (package channels).
 var Kinds = []string{"log", "ntfy", "pushover", "telegram", "twilio-sms", "twilio-voice", "email", "pagerduty", "goalert", "alertmanager", "webhook", "shoutrrr", "modem", "siren"}
-
-// Open makes a channel: the one switch over kinds. It connects to nothing.
-func Open(s Settings, log *slog.Logger) (Notifier, error) {
-	if s.ID == "" {
-		s.ID = s.Kind
-	}
-	switch s.Kind {
-	case "log":
-		return logChannel{s.ID, log}, nil
-	case "ntfy":
-		return openNtfy(s, log)
-	case "pushover":
-		return openPushover(s, log)
-	case "telegram":
-		return openTelegram(s, log)
-	case "twilio-sms":
-		return openTwilioSMS(s, log)
-	case "twilio-voice":
-		return openTwilioVoice(s)
-	case "email":
-		return openEmail(s)
-	case "pagerduty":
-		return openPagerDuty(s)
-	case "goalert":
-		return openGoAlert(s)
-	case "alertmanager":
-		return openAlertmanager(s)
-	case "webhook":
-		return openWebhook(s)
-	case "shoutrrr":
-		return openShoutrrr(s)
-	case "modem":
-		return openModem(s, log)
-	case "siren":
-		return openSiren(s, log)
-	}
-	return nil, fmt.Errorf("open channel %q: there are %s", s.Kind, join(Kinds))
-}
-
-// logChannel writes messages into the daemon's log.
-type logChannel struct {
-	id  string
-	log *slog.Logger
-}
-
-func (c logChannel) Name() string { return c.id }
-
-func (c logChannel) Notify(ctx context.Context, m Message) (string, error) {
-	level := slog.LevelInfo
-	switch {
-	case m.Purpose.Loud() && m.Severity == Critical:
-		level = slog.LevelError
-	case m.Purpose.Loud() || m.Purpose == Notice:
-		level = slog.LevelWarn
-	}
-	c.log.Log(ctx, level, m.Title, "trouble", m.Key, "text", m.Body)
-	return "", nil
-}

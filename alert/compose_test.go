@@ -57,7 +57,7 @@ func drawUnit(t *rapid.T, i int) *Unit {
 }
 
 func drawTelling(t *rapid.T) Telling {
-	x := Telling{Purpose: rapid.SampledFrom(anyPurpose).Draw(t, "purpose"), Now: three, Again: rapid.Bool().Draw(t, "again"), Lapse: rapid.SampledFrom([]Lapse{"", PromisePassed, Worsened, AboutToBeLost, ShelfEnded}).Draw(t, "lapse"),
+	x := Telling{Purpose: rapid.SampledFrom(anyPurpose).Draw(t, "purpose"), Now: three, Again: rapid.Bool().Draw(t, "again"), Lapse: rapid.SampledFrom([]Lapse{"", PromisePassed, Worsened, AboutToBeLost, ShelfEnded, GivenBack}).Draw(t, "lapse"),
 		Who: drawName(t, "who", 4), Until: drawTime(t, "until"), Folded: rapid.IntRange(0, 3).Draw(t, "folded"), Took: time.Duration(rapid.IntRange(0, 500).Draw(t, "took")) * time.Minute, Within: time.Duration(rapid.IntRange(0, 30).Draw(t, "within")) * time.Minute}
 	for i := range rapid.IntRange(0, 12).Draw(t, "lines") {
 		l := Line{Kind: rapid.SampledFrom(anyKind).Draw(t, "kind"), Severity: Critical, Since: drawTime(t, "line since"), Ended: drawTime(t, "ended"),

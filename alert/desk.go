@@ -191,6 +191,7 @@ func (d *Desk) gather() {
 		wakes := d.wakes(a)
 		if t, m := d.member(a.Key); m != nil {
 			if wakes && !m.Wakes && !m.Day || m.Severity != a.Severity {
+				d.graver(t, wakes && !m.Day)
 				d.do(Event{Kind: TroubleJoined, Trouble: t.Key, Alarm: a, Wakes: wakes && !m.Day, Day: m.Day})
 			}
 			continue
@@ -205,6 +206,7 @@ func (d *Desk) gather() {
 		if t == nil {
 			t = d.open(a)
 		}
+		d.graver(t, wakes)
 		d.do(Event{Kind: TroubleJoined, Trouble: t.Key, Alarm: a, Wakes: wakes, Day: day})
 	}
 	for _, t := range d.s.Troubles {
@@ -218,6 +220,21 @@ func (d *Desk) gather() {
 		if all[key] == nil {
 			d.do(Event{Kind: TroubleLeft, Alarm: &Alarm{Key: key}})
 		}
+	}
+}
+
+// graver ends what was said of a trouble that could wait, before it becomes
+// one that cannot: whoever took that, or put it off, knew nothing of this.
+func (d *Desk) graver(t *trouble, wakes bool) {
+	if !wakes || slices.ContainsFunc(t.Alarms, func(m *member) bool { return m.Wakes }) {
+		return
+	}
+	const reason = "it has become critical"
+	if a := t.Ack; a != nil {
+		d.do(Event{Kind: Lapsed, Trouble: t.Key, By: a.By, Person: a.Person, Until: a.Until, Lapse: Worsened, Reason: reason})
+	}
+	if t.Shelf != nil {
+		d.do(Event{Kind: Unshelved, Trouble: t.Key, Lapse: Worsened, Reason: reason})
 	}
 }
 
@@ -368,7 +385,7 @@ func (d *Desk) beyond(t *trouble) (most int64) {
 }
 
 // turned says whether the trouble gets better: every unit of it turns, or is
-// nearer to its range than when somebody took it.
+// nearer to its range than when somebody took it and does not go back.
 func (d *Desk) turned(t *trouble) bool {
 	seen := false
 	for _, m := range t.Alarms {
@@ -379,7 +396,7 @@ func (d *Desk) turned(t *trouble) bool {
 			return false
 		}
 		u := d.unit(m.Unit)
-		if u == nil || u.Temp == "" || !u.Turning() && max(u.Beyond, -u.Beyond) > t.Ack.Beyond-better {
+		if u == nil || u.Temp == "" || u.leaving() || !u.Turning() && max(u.Beyond, -u.Beyond) > t.Ack.Beyond-better {
 			return false
 		}
 		seen = true

@@ -47,6 +47,7 @@ func allowedSilence(d Duty) (longest time.Duration) {
 // acknowledgement does not outlast its promise without getting better; the
 // journal alone gives the same Desk; all who were called hear the end.
 func TestNobodyIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		duty := drawDuty(rt)
 		o := newOffice(t, duty)
@@ -194,6 +195,7 @@ func TestNobodyIsLeftAlone(t *testing.T) {
 
 // However many alarms come at once, they are one page to each person.
 func TestManyAlarmsAtOnce(t *testing.T) {
+	t.Parallel()
 	d := testDuty()
 	for i := range 17 {
 		id := fmt.Sprintf("p%d", i)

@@ -11,6 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
+// three is in the night: a Tuesday, 02:12 UTC.
+var three = time.Date(2026, 5, 5, 2, 12, 0, 0, time.UTC)
+
 // testDuty: three people, a night that calls one after the other and then all.
 func testDuty() Duty {
 	person := func(id string) Person {
@@ -168,9 +171,12 @@ func TestOneAfterTheOther(t *testing.T) {
 	o.want("02:18:00 anna by push: taken")
 	o.pass(14 * time.Minute)
 	o.want()
+	o.warm("f1", 9000, 1, 0) // nearer, and going back again: that is no turning
+	o.pass(30 * time.Second)
+	o.want()
 	o.warm("f1", 9000, -1, 0)
-	o.pass(2 * time.Minute)
-	o.want("02:32:01 bert by push: turning")
+	o.pass(90 * time.Second)
+	o.want("02:32:31 bert by push: turning")
 	o.warm("f1", 7000, -1, 0)
 	o.pass(4 * time.Minute)
 	o.want("02:37:01 anna by push: all_clear", "02:37:01 bert by push: all_clear")
@@ -287,6 +293,7 @@ func TestAPowerCutIsOneTrouble(t *testing.T) {
 
 // What waits for working hours wakes nobody, and a unit without stock neither.
 func TestWhoIsWoken(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, testDuty())
 	o.warm("f1", 9400, 1, 0)
 	o.sit.Units[0].Batches = nil
@@ -322,6 +329,13 @@ func TestAboutToBeLostBreaksEverything(t *testing.T) {
 	if err := o.do(Order{Name: "shelve", By: "anna", Reason: "defrosting", Until: o.now.Add(2 * time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
+	if i := slices.IndexFunc(o.journal, func(e Event) bool {
+		return e.Kind == Due && e.Notification.Purpose == Taken && e.Notification.Person == ""
+	}); i < 0 {
+		t.Error("the services do not hear that it is shelved")
+	} else if title := o.journal[i].Notification.Title; !strings.Contains(title, "PUT OFF by anna") || strings.Contains(title, "going") {
+		t.Errorf("that it is shelved reads %q", title)
+	}
 	o.due()
 	o.pass(39 * time.Minute)
 	o.want()
@@ -335,9 +349,33 @@ func TestAboutToBeLostBreaksEverything(t *testing.T) {
 	}
 }
 
+// Whoever took, or put off, what could wait did not take what wakes people.
+func TestWhatWaitedBecomesCritical(t *testing.T) {
+	for name, order := range map[string]Order{
+		"taken":   {Name: "ack", By: "boss", Promise: 20 * time.Hour},
+		"put off": {Name: "shelve", By: "boss", Reason: "known", Until: three.Add(20 * 24 * time.Hour)},
+	} {
+		o := newOffice(t, testDuty())
+		o.warm("f1", 7000, 0, 0)
+		o.sit.Alarms = append(o.sit.Alarms, Alarm{Key: "f1/EX-1", Kind: BatchFlagged, Severity: Warning, Unit: "f1", Batch: "EX-1", Text: "above 8 °C, inside the allowance", Raised: three})
+		o.sit.Units[0].Beyond = 500 // it has not gone back yet
+		o.turn()
+		if err := o.do(order); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		o.due()
+		o.warm("f1", 9400, 1, 0)
+		o.turn()
+		if got := o.due(); len(got) != 1 || !strings.HasSuffix(got[0], "anna by push: page") {
+			t.Errorf("%s: then it becomes critical, and the calls are %q", name, got)
+		}
+	}
+}
+
 // A batch that is lost keeps nobody up once its unit is well again; the
 // decision waits for the day.
 func TestALostBatchWaitsForTheMorning(t *testing.T) {
+	t.Parallel()
 	o := newOffice(t, testDuty())
 	o.warm("f1", 9400, 1, 0)
 	o.turn()
@@ -447,6 +485,20 @@ func TestAnswersThatDoNothing(t *testing.T) {
 	}
 }
 
+// A text that promises a time promises that one.
+func TestATextPromises(t *testing.T) {
+	for text, want := range map[string]time.Duration{"": 30 * time.Minute, "1": 30 * time.Minute, "going 45": 45 * time.Minute, "1, 20 min": 20 * time.Minute, "going in 4000": 30 * time.Minute} {
+		o := newOffice(t, testDuty())
+		o.warm("f1", 9400, 1, 0)
+		o.turn()
+		n := o.d.Sent("push")[0]
+		o.reply(Answer{Channel: "push", From: n.To, Data: n.Buttons[0].Data, Text: text})
+		if a := o.d.s.Troubles[0].Ack; a == nil || a.Until.Sub(o.now) != want {
+			t.Errorf("%q promises %+v, want %v", text, a, want)
+		}
+	}
+}
+
 // A drill calls as in earnest, notes the minutes, and is an alarm for the day
 // where nobody answers.
 func TestADrill(t *testing.T) {
@@ -531,5 +583,90 @@ func TestTheJournalIsTheDesk(t *testing.T) {
 	b, err2 := again.Checkpoint()
 	if err1 != nil || err2 != nil || string(a) != string(b) {
 		t.Errorf("from the journal:\n%s\nwant\n%s", b, a)
+	}
+}
+
+// What was on its way when the daemon ended may have arrived: its words say so,
+// once, and within the length of a message.
+func TestWhatMayHaveArrivedSaysSo(t *testing.T) {
+	o := newOffice(t, testDuty())
+	o.fate = func(n Notification) (Outcome, bool) { return Outcome{}, n.Person == "anna" }
+	o.warm("f1", 9400, 1, 0)
+	o.turn()
+	again := replayed(testDuty(), o.journal)
+	before := again.Flights()
+	for range 2 {
+		again.Doubt()
+		list := again.Flights()
+		if len(list) != 1 || !list[0].Again || list[0].Body != before[0].Body+" You may have had this message before." || !again.Message(&list[0]).Again {
+			t.Errorf("after the start: %+v", list)
+		}
+	}
+	long := again.s.Notes[before[0].ID]
+	long.Again, long.Body = false, strings.Repeat("words ", 160)+"end"
+	again.Doubt()
+	if n := runes(long.Title) + 1 + runes(long.Body); n > messageMost || !strings.HasSuffix(long.Body, "… You may have had this message before.") {
+		t.Errorf("%d characters: %s", n, long.Body)
+	}
+}
+
+// What is real is never told as a test: where both wait for one line, the real
+// one goes alone.
+func TestADrillHidesNothingReal(t *testing.T) {
+	o := newOffice(t, testDuty())
+	busy := true
+	o.fate = func(n Notification) (Outcome, bool) {
+		if busy {
+			return Outcome{Error: "503", Retry: true, After: 30 * time.Second}, false
+		}
+		return Outcome{}, false
+	}
+	if err := o.do(Order{Name: "test", By: "boss", Person: "anna"}); err != nil {
+		t.Fatal(err)
+	}
+	o.warm("f1", 9400, 1, 0)
+	o.turn()
+	o.journal, busy = nil, false
+	o.pass(time.Minute)
+	var got []string
+	for _, e := range o.journal {
+		if e.Kind == Due && e.Notification.Person == "anna" && e.Notification.Channel == "push" {
+			got = append(got, string(e.Notification.Purpose)+" "+e.Notification.Title)
+		}
+	}
+	if len(got) == 0 || !strings.HasPrefix(got[0], "page FRIDGE F1 TOO WARM 9.4 °C") || strings.Contains(got[0], "TEST") {
+		t.Errorf("anna is told %q", got)
+	}
+}
+
+// Whoever types for another is not who goes; and a test shows who answered it
+// when it is over.
+func TestWhoGoesIsNotWhoTypes(t *testing.T) {
+	o := newOffice(t, testDuty())
+	o.warm("f1", 9400, 1, 0)
+	o.turn()
+	if err := o.do(Order{Name: "ack", Trouble: "f1", Person: "anna", By: "root", Via: "cli"}); err != nil {
+		t.Fatal(err)
+	}
+	e := o.journal[slices.IndexFunc(o.journal, func(e Event) bool { return e.Kind == Acknowledged })]
+	if e.By != "Anna" || e.Person != "anna" || e.Reason != "(entered by root)" {
+		t.Errorf("it is %+v", e)
+	}
+	if v := o.d.Troubles()[0]; v.By != "Anna" || v.State != "acknowledged" {
+		t.Errorf("it shows %+v", v)
+	}
+	if err := o.do(Order{Name: "ack", Trouble: "f1", By: "root", Via: "cli"}); err == nil || !strings.Contains(err.Error(), "Anna has it already") {
+		t.Errorf("another takes it: %v", err)
+	}
+	if reply := o.answer("anna", "g30"); !strings.HasPrefix(reply, "You have it until") {
+		t.Errorf("anna answers herself: %s", reply)
+	}
+	drill := newOffice(t, testDuty())
+	if err := drill.do(Order{Name: "test", By: "boss", Person: "anna"}); err != nil {
+		t.Fatal(err)
+	}
+	drill.answer("anna", "g30")
+	if v := drill.d.Troubles()[0]; v.State != "cleared" || v.By != "Anna" || v.Via != "push" {
+		t.Errorf("after the drill: %+v", v)
 	}
 }

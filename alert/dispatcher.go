@@ -3,7 +3,9 @@ package alert
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
@@ -68,9 +70,8 @@ func (d *Dispatcher) Run(ctx context.Context) {
 			d.all.Go(func() { d.sync(ctx, c.Name(), s) })
 		}
 	}
-	// What is due now may have been sent by a daemon that was killed before it
-	// could say so: it is sent once more, and marked as perhaps a repeat.
-	again := true
+	// What is due at the start may have been sent by a daemon that was killed
+	// before it could say so: it is marked as such (Desk.Doubt), and sent again.
 	rang, hushed := map[string]map[string]string{}, map[string]bool{}
 	for {
 		changed := d.j.Changed()
@@ -83,10 +84,8 @@ func (d *Dispatcher) Run(ctx context.Context) {
 			}
 		}
 		for _, m := range d.j.Due() {
-			m.Message.Again = m.Message.Again || again
 			d.start(ctx, m)
 		}
-		again = false
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -156,27 +155,40 @@ func (d *Dispatcher) report(ctx context.Context, m DueMessage, o Outcome) {
 		if ctx.Err() == nil {
 			d.log.Error("notification cannot be recorded", "notification", o.ID, "cause", err)
 		}
-		pause(ctx, reportGap)
+		select {
+		case <-time.After(reportGap):
+		case <-ctx.Done():
+		}
 	}
 }
 
-// sync tells a service what holds, at each change and every minute.
+// sync tells a service what holds: when a trouble comes or goes, and every
+// minute, also that nothing does.
 func (d *Dispatcher) sync(ctx context.Context, name string, s Syncer) {
-	failing := false
-	for {
+	told, last, failing := "", time.Time{}, false
+	for ctx.Err() == nil {
 		changed := d.j.Changed()
-		try, cancel := context.WithTimeout(ctx, tryMost)
-		err := s.Sync(try, d.j.Open())
-		cancel()
-		if ctx.Err() != nil {
-			return
+		open := d.j.Open()
+		if now := signature(open); now != told || time.Since(last) >= syncEvery {
+			try, cancel := context.WithTimeout(ctx, tryMost)
+			err := s.Sync(try, open)
+			cancel()
+			if ctx.Err() != nil {
+				return
+			}
+			if err != nil && !failing {
+				d.log.Warn("service cannot be told what holds", "channel", name, "cause", err)
+			}
+			if failing = err != nil; !failing {
+				told = now
+			}
+			last = time.Now()
+			// Changes come in crowds: one call tells of all.
+			select {
+			case <-time.After(reportGap):
+			case <-ctx.Done():
+			}
 		}
-		if err != nil && !failing {
-			d.log.Warn("service cannot be told what holds", "channel", name, "cause", err)
-		}
-		failing = err != nil
-		// Changes come in crowds: one call tells of all.
-		pause(ctx, reportGap)
 		timer := time.NewTimer(syncEvery)
 		select {
 		case <-changed:
@@ -185,6 +197,16 @@ func (d *Dispatcher) sync(ctx context.Context, name string, s Syncer) {
 		}
 		timer.Stop()
 	}
+}
+
+// signature is what of the open troubles a service must hear of at once: not
+// their temperatures.
+func signature(open []Message) string {
+	var b strings.Builder
+	for _, m := range open {
+		fmt.Fprintf(&b, "%s %s %s %v\n", m.Key, m.Purpose, m.Severity, m.Units)
+	}
+	return b.String()
 }
 
 // silence cancels what rings no more, because somebody has it or it is over.

@@ -105,6 +105,7 @@ func letters() (list []letter) {
 	add("page-worsened", lapse(Worsened, "Cora Muster"))
 	add("page-about-to-be-lost", lapse(AboutToBeLost, "Cora Muster"))
 	add("page-shelf-ended", lapse(ShelfEnded, "Cora Muster"))
+	add("page-given-back", lapse(GivenBack, "Cora Muster"))
 	still := page(Line{Kind: NoData, Severity: Critical, Unit: silentFridge(), Text: "no temperature for more than 10m", Since: at(3, 12)})
 	still.Lapse, still.Who, still.Until, still.Now = PromisePassed, "Cora Muster", at(3, 30), at(3, 30)
 	add("page-promise-passed-no-data", still)

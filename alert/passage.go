@@ -51,9 +51,11 @@ func (list passages) fit(glue string, most int) bool {
 func (list passages) restore(glue string, most int) bool {
 	given := slices.DeleteFunc(slices.Clone(list), func(p *passage) bool { return p.at == 0 })
 	slices.SortStableFunc(given, func(a, b *passage) int { return b.ranks[b.at-1] - a.ranks[a.at-1] })
+	n := list.size(glue)
 	for _, p := range given {
+		was := p.size(glue)
 		p.at--
-		if runes(list.join(glue)) <= most {
+		if n-was+p.size(glue) <= most+runes(glue) {
 			return true
 		}
 		p.at++
@@ -62,7 +64,8 @@ func (list passages) restore(glue string, most int) bool {
 }
 
 func (list passages) shorten(glue string, most int) bool {
-	for runes(list.join(glue)) > most {
+	most += runes(glue)
+	for n := list.size(glue); n > most; {
 		var least *passage
 		for _, p := range list {
 			// of equals, the last one: what comes later is less urgent
@@ -73,9 +76,27 @@ func (list passages) shorten(glue string, most int) bool {
 		if least == nil {
 			return false
 		}
+		n -= least.size(glue)
 		least.at++
+		n += least.size(glue)
 	}
 	return true
+}
+
+// size counts the characters of the passages, each with a glue behind it: one
+// glue more than join has.
+func (list passages) size(glue string) (n int) {
+	for _, p := range list {
+		n += p.size(glue)
+	}
+	return n
+}
+
+func (p *passage) size(glue string) int {
+	if p.text() == "" {
+		return 0
+	}
+	return runes(p.text()) + runes(glue)
 }
 
 func (list passages) join(glue string) string {

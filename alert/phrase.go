@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // A phrase is one text of a Catalogue: words with places for values.
@@ -120,7 +121,9 @@ func placeholders(list []fragment) map[string]bool {
 			out[f.name] = true
 		}
 		for name := range placeholders(f.opt) {
-			out[name] = out[name]
+			if !out[name] { // it may stand outside, too
+				out[name] = false
+			}
 		}
 	}
 	return out
@@ -195,7 +198,7 @@ func shortWords(s string, n int) string {
 		out = next
 	}
 	if out == "" {
-		return cut(s, n)
+		return Cut(s, n)
 	}
 	return strings.TrimRight(out, ",;:.–-") + "…"
 }
@@ -218,4 +221,4 @@ func shortName(s string, n int) string {
 	return shortWords(s, n)
 }
 
-func runes(s string) int { return len([]rune(s)) }
+func runes(s string) int { return utf8.RuneCountInString(s) }

@@ -65,6 +65,21 @@ func (c *Catalogue) Buttons(minutes int) [3]string {
 	return [3]string{c.count("button.going", minutes, values{"n": strconv.Itoa(minutes)}), c.say("button.cant", nil), c.say("button.status", nil)}
 }
 
+// NumberedAnswers is the line that offers buttons by their numbers, where a text
+// can be sent back.
+func (c *Catalogue) NumberedAnswers(buttons []Button) string {
+	return c.say("answer.numbers", values{"answers": InNumbers(buttons)})
+}
+
+// InNumbers lists buttons: 1 Going, 30 min; 2 Can't: call next; 3 Status.
+func InNumbers(buttons []Button) string {
+	var list []string
+	for i, b := range buttons {
+		list = append(list, strconv.Itoa(i+1)+" "+b.Text)
+	}
+	return strings.Join(list, "; ")
+}
+
 // HowToAnswer is the line that tells how to answer where there are no buttons.
 func (c *Catalogue) HowToAnswer() string {
 	words := c.AnswerWords()

@@ -142,6 +142,7 @@ func drawRota(t *rapid.T, from time.Time, loc *time.Location) *Rota {
 // person with the plan and an eye on the clock would say; `until` is exactly
 // when that changes; the gaps are exactly where nobody is on call.
 func TestARotaGoesByTheClockOnTheWall(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		w := rapid.SampledFrom(weeks).Draw(t, "week")
 		loc := zone(t, w.zone)
@@ -191,6 +192,7 @@ func TestARotaGoesByTheClockOnTheWall(t *testing.T) {
 
 // Contains, Next and Until agree with a person who watches the clock.
 func TestHoursGoByTheClockOnTheWall(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		w := rapid.SampledFrom(weeks).Draw(t, "week")
 		loc := zone(t, w.zone)

@@ -20,10 +20,11 @@ func (d *Desk) send() {
 	}
 	for i := range d.duty.People {
 		p := &d.duty.People[i]
+		kept := make([]bool, len(p.Contacts))
 		for j := range p.Contacts {
-			d.page(p, j)
+			kept[j] = d.page(p, j)
 		}
-		if j := d.quietContact(p); j >= 0 {
+		if j := d.quietContact(p, kept); j >= 0 {
 			d.tell(p, j)
 		}
 	}
@@ -97,12 +98,13 @@ func (d *Desk) dueBy(t *trouble, c *call, p *Person, contact int) bool {
 	return len(c.Told) <= contact || c.Told[contact].Before(began)
 }
 
-// page pages a person by a contact, for all troubles that are due there.
-func (d *Desk) page(p *Person, contact int) {
+// page pages a person by a contact, for all troubles that are due there. It
+// says whether the line is kept for a page that the caps let wait.
+func (d *Desk) page(p *Person, contact int) (kept bool) {
 	c := p.Contacts[contact]
 	l := d.free(p.ID, contact, c.Channel)
 	if l == nil {
-		return
+		return false
 	}
 	var pages, notices []*trouble
 	urgent := false
@@ -126,27 +128,33 @@ func (d *Desk) page(p *Person, contact int) {
 	}
 	switch {
 	case len(pages) > 0:
-		if d.mayPage(l, c.Channel, urgent, d.now) {
-			purpose := Page
-			if pages[0].Drill {
-				purpose = Test
-			}
-			d.notify(p, contact, purpose, pages)
+		// What is real is not mixed with a test.
+		if real := slices.DeleteFunc(slices.Clone(pages), func(t *trouble) bool { return t.Drill }); len(real) > 0 {
+			pages = real
 		}
+		if !d.mayPage(l, c.Channel, urgent, d.now) {
+			return true
+		}
+		purpose := Page
+		if pages[0].Drill {
+			purpose = Test
+		}
+		d.notify(p, contact, purpose, pages)
 	case len(notices) > 0:
 		if within(l.Quiet, capQuiet, d.now) {
 			d.notify(p, contact, Notice, notices)
 		}
 	}
+	return false
 }
 
 // quietContact is the contact for what wakes nobody: the first that rings no
-// telephone and takes messages; -1 where all must wait.
-func (d *Desk) quietContact(p *Person) int {
+// telephone, takes messages and is not kept for a page; -1 where all must wait.
+func (d *Desk) quietContact(p *Person, kept []bool) int {
 	for pass := range 2 {
 		for j, c := range p.Contacts {
 			voice := d.duty.Kinds[c.Channel] == "twilio-voice"
-			if voice == (pass == 1) && d.free(p.ID, j, c.Channel) != nil {
+			if voice == (pass == 1) && !kept[j] && d.free(p.ID, j, c.Channel) != nil {
 				return j
 			}
 		}
@@ -312,7 +320,7 @@ func (d *Desk) who(t *Telling, x *trouble) {
 	case x.Ack != nil:
 		t.Who, t.Until = x.Ack.By, x.Ack.Until
 	case x.Shelf != nil:
-		t.Who, t.Until = x.Shelf.By, x.Shelf.Until
+		t.Who, t.Until, t.Shelved = x.Shelf.By, x.Shelf.Until, true
 	case x.Had != nil && x.Lapse != "":
 		t.Lapse, t.Who, t.Until = x.Lapse, x.Had.By, x.Had.Until
 	default:
@@ -322,7 +330,7 @@ func (d *Desk) who(t *Telling, x *trouble) {
 		t.Took = max(0, d.s.DrillTook)
 	}
 	p := d.policy(x)
-	if p == nil || x.Ack != nil || !x.Cleared.IsZero() || x.Step+1 >= len(p.Steps) || !x.wakes() {
+	if p == nil || x.Ack != nil || !x.Cleared.IsZero() || x.Step+1 >= len(p.Steps) || !x.wakes() || x.Drill {
 		return
 	}
 	at := x.StepAt.Add(p.Steps[x.Step+1].After)

@@ -266,14 +266,17 @@ func (t *trouble) join(e Event) {
 	if e.Wakes && t.Ack == nil && !slices.ContainsFunc(t.Alarms, func(m *member) bool { return m.Wakes }) {
 		t.begin(e.At) // whoever was told in working hours was not called
 	}
-	t.News = append(t.News, news{Page, e.Alarm.Key})
 	t.Drill = t.Drill || e.Alarm.Kind == Drill
 	for _, m := range t.Alarms {
 		if m.Key == e.Alarm.Key {
+			if e.Wakes != m.Wakes || e.Alarm.Severity != m.Severity {
+				t.News = append(t.News, news{Page, e.Alarm.Key})
+			}
 			m.Alarm, m.Wakes, m.Day, m.Left = *e.Alarm, e.Wakes, e.Day, time.Time{}
 			return
 		}
 	}
+	t.News = append(t.News, news{Page, e.Alarm.Key})
 	t.Alarms = append(t.Alarms, &member{Alarm: *e.Alarm, Wakes: e.Wakes, Day: e.Day})
 }
 

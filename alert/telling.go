@@ -11,9 +11,10 @@ type Telling struct {
 	Again   bool   // it may have arrived before
 
 	// Why a page comes again although somebody had taken it.
-	Lapse Lapse
-	Who   string    // by name: who had taken it, or (Taken) has
-	Until time.Time // what Who promised
+	Lapse   Lapse
+	Who     string    // by name: who had taken it, or (Taken) has
+	Until   time.Time // what Who promised
+	Shelved bool      // of Taken: nobody goes, Who has put it off until Until
 
 	Called []Call // who has been called, in order
 	Next   *Call  // who is called next, and when; nil: nobody

@@ -218,7 +218,7 @@ func (w *composer) lapsed(l *Line, key string) func(values) string {
 		return func(v values) string {
 			return w.say("headline", values{"what": w.say("lapse.about_to_be_lost", loss.with("what", w.calm(key, v)))})
 		}
-	case Worsened, ShelfEnded:
+	case Worsened, ShelfEnded, GivenBack:
 		prefix = "lapse." + string(w.t.Lapse)
 	default:
 		if l != nil && l.Kind != Other && w.has("still."+string(l.Kind)) && (l.Kind == NoData) == (l.Unit != nil && l.Unit.Temp == "") {
@@ -236,6 +236,8 @@ func (w *composer) promised(l *Line) *passage {
 	v := values{"who": w.who(), "until": w.clock(w.t.Until)}
 	key := "promised.other"
 	switch {
+	case w.t.Lapse == GivenBack && v["who"] != "":
+		key = "promised.given_back"
 	case v["who"] == "" || v["until"] == "":
 		return loose(rankPromise, w.say("promised.nobody", nil))
 	case w.t.Lapse == ShelfEnded:
@@ -322,14 +324,18 @@ func (w *composer) loss(l *Line) *passage {
 	return p
 }
 
-// takenTitle says who goes.
+// takenTitle says who goes, or who has put it off.
 func (w *composer) takenTitle() passages {
 	_, key, v := w.head()
 	v["who"], v["until"] = w.who(), w.clock(w.t.Until)
 	if v["who"] == "" {
 		v["who"] = w.say("who.unnamed", nil)
 	}
-	say := func(v values) string { return w.say("taken", v.with("what", w.calm(key, v))) }
+	phrase := "taken"
+	if w.t.Shelved {
+		phrase = "shelved"
+	}
+	say := func(v values) string { return w.say(phrase, v.with("what", w.calm(key, v))) }
 	return passages{w.sentence(say, v), w.folded()}
 }
 

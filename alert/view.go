@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -35,19 +36,35 @@ func (d *Desk) Troubles() []View {
 	list := make([]View, 0, len(d.s.Troubles))
 	for _, t := range d.s.Troubles {
 		v := View{Key: t.Key, State: "raised", Severity: t.severity(), Wakes: t.wakes(), Drill: t.Drill, Units: t.units(), Opened: t.Opened, Cleared: t.Cleared}
-		var texts []string
+		var texts, ofBatches []string
 		for _, m := range t.Alarms {
 			if m.Left.IsZero() {
 				v.Alarms = append(v.Alarms, m.Key)
 			}
-			if m.Left.IsZero() || !t.holds() {
-				texts = append(texts, m.Text)
+			switch text := m.Text; {
+			case !m.Left.IsZero() && t.holds():
+			case m.Batch == "":
+				texts = append(texts, text)
+			case strings.Contains(text, m.Batch):
+				ofBatches = append(ofBatches, text)
+			default:
+				ofBatches = append(ofBatches, m.Batch+": "+text)
 			}
 		}
-		v.Text = strings.Join(texts, "; ")
+		// First what is wrong, then what becomes of the batches; of many units the same once.
+		var each []string
+		for _, text := range append(texts, ofBatches...) {
+			if !slices.Contains(each, text) {
+				each = append(each, text)
+			}
+		}
+		v.Text = strings.Join(each, "; ")
 		switch {
 		case !t.Cleared.IsZero():
 			v.State = "cleared"
+			if t.Ack != nil { // who had it at the end
+				v.By, v.Via = t.Ack.By, t.Ack.Via
+			}
 		case t.Shelf != nil:
 			v.State, v.By, v.Via, v.Reason, v.Until = "shelved", t.Shelf.By, t.Shelf.Via, t.Shelf.Reason, t.Shelf.Until
 		case t.Ack != nil:

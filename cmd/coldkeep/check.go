@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"coldkeep/alert"
 	"coldkeep/internal/config"
 )
 
@@ -20,11 +21,15 @@ func (c *checkCommand) Run(a *app) error {
 	if err == nil {
 		problems, absent = cfg.Files()
 	}
-	if errors.As(err, &problems) || len(problems) > 0 {
+	words := badWords(cfg)
+	if errors.As(err, &problems) || len(problems)+len(words) > 0 {
 		for _, p := range problems {
 			fmt.Fprintln(a.out, p)
 		}
-		fmt.Fprintf(a.errOut, "%s: %d problems\n", c.Config, len(problems))
+		for _, p := range words {
+			fmt.Fprintln(a.out, p)
+		}
+		fmt.Fprintf(a.errOut, "%s: %d problems\n", c.Config, len(problems)+len(words))
 		return errProblems
 	}
 	if err != nil {
@@ -35,4 +40,15 @@ func (c *checkCommand) Run(a *app) error {
 	}
 	_, err = fmt.Fprintf(a.out, "%s: fine: %d units, %d probes, %d profiles, %d people to call\n", c.Config, len(cfg.Units), len(cfg.Probes), len(cfg.Profiles), len(cfg.Duty.People))
 	return err
+}
+
+// badWords is what is wrong in the clinic's own words. That the file is not
+// here has been told already.
+func badWords(cfg *config.Config) (list alert.CatalogueErrors) {
+	if cfg == nil || cfg.Words == "" {
+		return nil
+	}
+	_, err := alert.LoadCatalogue(cfg.Words)
+	errors.As(err, &list)
+	return list
 }

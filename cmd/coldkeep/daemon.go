@@ -19,6 +19,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
 	"coldkeep/alert"
+	"coldkeep/alert/channels"
 	"coldkeep/internal/config"
 	"coldkeep/internal/metrics"
 	"coldkeep/internal/monitor"
@@ -41,6 +42,8 @@ type daemon struct {
 	fill func(context.Context, *monitor.Monitor) error
 	// up is told where the pages are, once everything runs.
 	up func(web string)
+	// beat is the time between heartbeats; 0: as is right for the service.
+	beat time.Duration
 }
 
 // cleanup runs what was put off, last in first out, and keeps all errors.
@@ -88,7 +91,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	followers, stopFollowers := context.WithCancel(context.WithoutCancel(ctx))
 	var following sync.WaitGroup
 	defer stopFollowers()
-	source := metrics.Source{Snapshot: m.Snapshot, Interval: d.cfg.Sampling, Version: thisVersion().Version}
+	source := metrics.Source{Snapshot: m.Snapshot, Interval: d.cfg.Sampling, Version: thisVersion().Version, Disk: diskOf(d.cfg.Storage.Dir)}
 	if d.cfg.MQTT.Broker != "" {
 		c := d.cfg.MQTT
 		o := mqtt.Options{Broker: c.Broker, ClientID: c.ClientID, Username: c.Username, PasswordFile: alert.SecretPath(c.PasswordFile), CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: alert.SecretPath(c.KeyFile),
@@ -107,7 +110,10 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	}
 	following.Go(func() { alert.NewDispatcher(monitor.Alerts{Monitor: m}, call.channels, d.log).Run(followers) })
 	if f := d.cfg.Heartbeat.URLFile; f != "" {
-		beat := alert.NewHeartbeat(f, m.Good, d.log)
+		beat := channels.NewHeartbeat(f, m.Good, d.log)
+		if d.beat > 0 {
+			beat.Every = d.beat
+		}
 		source.HeartbeatFailing = beat.Failing
 		following.Go(func() { beat.Run(followers) })
 	}
@@ -157,9 +163,10 @@ func (d *daemon) openCall() (*callOut, error) {
 	c := &callOut{duty: d.cfg.Duty, words: alert.NewCatalogues()}
 	c.duty.Kinds = map[string]string{}
 	for _, s := range d.cfg.Channels {
-		n, err := alert.Open(s, d.log)
+		n, err := channels.Open(s, d.log)
 		if err != nil {
-			return nil, err
+			d.log.Error("a channel cannot be opened: it takes no alarms until coldkeep is started with what it needs", "cause", err)
+			n = channels.Broken(s, err)
 		}
 		c.channels = append(c.channels, n)
 		c.duty.Kinds[n.Name()] = s.Kind
@@ -228,7 +235,7 @@ func (d *daemon) serve(m *monitor.Monitor, source metrics.Source) (*serving, str
 			return nil, "", fmt.Errorf("read command token %s: it has %d characters; 16 random ones or more are needed", f, len(token))
 		}
 	}
-	w, err := web.New(m, web.Options{Metrics: metrics.Handler(source), Interval: d.cfg.Sampling, Token: token, Open: d.demo, Log: d.log})
+	w, err := web.New(m, web.Options{Metrics: metrics.Handler(source), Interval: d.cfg.Sampling, Token: token, Open: d.demo, ConfigFile: d.cfg.Web.ConfigFile, Log: d.log})
 	if err != nil {
 		return nil, "", err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -29,6 +30,7 @@ type demoCommand struct {
 	Listen string `default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where the page is; the next free port where that is taken."`
 	Dir    string `placeholder:"DIR" help:"Keep the record there; default: a directory that is removed at the end."`
 	Broker string `placeholder:"URL" help:"Publish to this MQTT broker instead of one within the process."`
+	With   string `placeholder:"FILE" help:"Sections of a config in the place of the demo's: notify, people, policies, mqtt; so that a phone of yours is called."`
 }
 
 const (
@@ -62,7 +64,11 @@ func (c *demoCommand) Run(a *app) (err error) {
 		}
 		clean.later(func() error { return os.RemoveAll(dir) })
 	}
-	url := c.Broker
+	cfg, err := c.load(a)
+	if err != nil {
+		return err
+	}
+	url := cmp.Or(c.Broker, cfg.MQTT.Broker)
 	if url == "" {
 		broker, err := mqtt.NewBroker("127.0.0.1:0")
 		if err != nil {
@@ -75,12 +81,8 @@ func (c *demoCommand) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg, err := config.Parse("demo.yaml", demoYAML)
-	if err != nil {
-		return err
-	}
 	cfg.Storage.Dir, cfg.Web.Listen = dir, listen
-	cfg.MQTT = config.MQTT{Broker: url, ClientID: "coldkeep-demo"}
+	cfg.MQTT.Broker, cfg.MQTT.ClientID = url, cmp.Or(cfg.MQTT.ClientID, "coldkeep-"+cfg.Node)
 	origin, again, err := demoOrigin(dir)
 	if err != nil {
 		return err
@@ -100,6 +102,46 @@ func (c *demoCommand) Run(a *app) (err error) {
 		fmt.Fprintf(a.errOut, "The first fridge fails %v after the start; within two minutes its batches are flagged. Stop with Ctrl-C.\nCommands: coldkeep batch list --dir %s\n", demoFailure, dir)
 	}
 	return d.run(a.ctx)
+}
+
+// load reads the demo's config, with the sections of a file in the place of its
+// own. The file stands first, so that its errors have its lines.
+func (c *demoCommand) load(a *app) (*config.Config, error) {
+	if c.With == "" {
+		return config.Parse("demo.yaml", demoYAML)
+	}
+	text, err := os.ReadFile(c.With)
+	if err != nil {
+		return nil, fmt.Errorf("read sections for the demo: %w", err)
+	}
+	own := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if key, ok := section(line); ok {
+			own[key] = true
+		}
+	}
+	// Who is called by channels of one's own is one's own, too, and so is when.
+	own["people"] = own["people"] || own["notify"]
+	own["policies"] = own["policies"] || own["people"]
+	var b strings.Builder
+	b.Write(text)
+	b.WriteByte('\n')
+	skip := false
+	for line := range strings.Lines(string(demoYAML)) {
+		if key, ok := section(line); ok {
+			skip = own[key]
+		}
+		if !skip {
+			b.WriteString(line)
+		}
+	}
+	return a.parsed(config.Parse(c.With, []byte(b.String())))
+}
+
+// section is the key at the top of a config that a line begins.
+func section(line string) (string, bool) {
+	key, _, ok := strings.Cut(line, ":")
+	return key, ok && key != "" && !strings.ContainsAny(key, " \t#-'\"")
 }
 
 // freeAddress is addr, or one with another port where that is taken.

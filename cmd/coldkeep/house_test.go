@@ -14,6 +14,7 @@ var mayImport = map[string][]string{
 	"sensor/chips":           {"sensor"},
 	"sensor/chipsim":         {"sensor"},
 	"alert":                  {},
+	"alert/channels":         {"alert"},
 	"internal/coldchain":     {"sensor"},
 	"internal/config":        {"sensor", "internal/coldchain", "alert"},
 	"internal/recording":     {"sensor"},
@@ -23,6 +24,8 @@ var mayImport = map[string][]string{
 	"internal/metrics":       {"sensor", "internal/coldchain"},
 	"internal/web":           {"sensor", "internal/coldchain"},
 	"deploy":                 {},
+	"deploy/grafana":         {},
+	"deploy/grafana/write":   {"deploy/grafana"},
 	"internal/config/schema": {"alert"},
 	"cmd/coldkeep":           {"*"},
 }

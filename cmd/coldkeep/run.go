@@ -14,14 +14,16 @@ type runCommand struct {
 }
 
 // load reads a config, and tells every error in it.
-func (a *app) load(path string) (*config.Config, error) {
-	cfg, err := config.Load(path)
+func (a *app) load(path string) (*config.Config, error) { return a.parsed(config.Load(path)) }
+
+// parsed tells every error that a config was found to have.
+func (a *app) parsed(cfg *config.Config, err error) (*config.Config, error) {
 	var problems config.Errors
 	if errors.As(err, &problems) {
 		for _, p := range problems {
 			fmt.Fprintln(a.errOut, p)
 		}
-		return nil, fmt.Errorf("%s: %d problems: nothing was started", path, len(problems))
+		return nil, fmt.Errorf("the config has %d problems: nothing was started", len(problems))
 	}
 	return cfg, err
 }

@@ -64,10 +64,10 @@ type demoRun struct {
 	done chan error
 }
 
-func startDemo(t *testing.T, dir, broker string) *demoRun {
+func startDemo(t *testing.T, dir, broker string, more ...string) *demoRun {
 	t.Helper()
 	d := &demoRun{t: t, err: &strings.Builder{}, done: make(chan error, 1)}
-	d.cmd = exec.Command(binary(t), "demo", "--listen", "127.0.0.1:0", "--dir", dir, "--broker", broker)
+	d.cmd = exec.Command(binary(t), append([]string{"demo", "--listen", "127.0.0.1:0", "--dir", dir, "--broker", broker}, more...)...)
 	d.cmd.Stderr = d.err
 	out, err := d.cmd.StdoutPipe()
 	if err != nil {

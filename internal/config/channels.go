@@ -29,6 +29,7 @@ var (
 	mailbox = &address{"a mailbox, as in anna@example.org", func(s string) bool { a, err := mail.ParseAddress(s); return err == nil && a.Address == s }}
 	topic   = &address{"a topic that nobody can guess: up to 64 letters, digits, - and _", topicForm.MatchString}
 	chat    = &address{"the number of a chat, as in 123456789", chatForm.MatchString}
+	label   = &address{"a name without blanks, by which the log calls whose telephone it stands for", topicForm.MatchString}
 	userKey = &address{"the 30 letters and digits of a user's or a group's key", userForm.MatchString}
 )
 
@@ -36,13 +37,14 @@ var (
 type kind struct {
 	needs, takes []string
 	address      *address // nil: it has its own
+	alone        bool     // it needs none: it may belong to nobody
 	server       string   // https: a URL; host: HOST:PORT
 	def          string   // of server
 }
 
 // kinds has an entry for each of alert.Kinds.
 var kinds = map[string]kind{
-	"log":          {},
+	"log":          {address: label, alone: true},
 	"ntfy":         {takes: []string{"server", "token_file", "answers", "answers_token_file"}, address: topic, server: "https", def: "https://ntfy.sh"},
 	"pushover":     {needs: []string{"token_file"}, takes: []string{"server"}, address: userKey, server: "https"},
 	"telegram":     {needs: []string{"token_file"}, takes: []string{"server"}, address: chat, server: "https"},
@@ -269,7 +271,7 @@ func (p *reader) services() {
 			}
 			continue
 		}
-		if a := kinds[c.Kind].address; a != nil && c.To == "" {
+		if a := kinds[c.Kind].address; a != nil && !kinds[c.Kind].alone && c.To == "" {
 			c.at.bad("%s reaches nobody: give it to somebody under `people:`, with `contacts: [{channel: %s, to: …}]`, or give it an address of its own, with `to`: %s", c.ID, c.ID, a.what)
 			continue
 		}

@@ -60,8 +60,9 @@ type MQTT struct {
 	Peers                                    []string // nodes of the site that this one watches
 }
 
-// Web says where pages and metrics are served.
-type Web struct{ Listen, CommandTokenFile string }
+// Web says where pages and metrics are served. ConfigFile holds TLS and
+// passwords, in the form of Prometheus' exporters; "" serves plainly.
+type Web struct{ Listen, CommandTokenFile, ConfigFile string }
 
 // Ask is the role and phone that people are sent to.
 type Ask struct{ Name, Phone string }

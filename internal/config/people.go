@@ -69,6 +69,9 @@ func (p *reader) people(v value) {
 			x.Contacts = append(x.Contacts, contact)
 		}
 	}
+	if len(x.Contacts) > 0 && !slices.ContainsFunc(x.Contacts, func(c alert.Contact) bool { return p.channel(c.Channel).Kind != "log" }) {
+		p.warn(f["contacts"], "%s is called in the log only, which wakes nobody: give a channel that rings", x.ID)
+	}
 	if q := f["quiet"]; q.there() {
 		h, ok := hoursOf(q.fields("days", "from", "to")).read(q, everyDay)
 		switch {
@@ -109,6 +112,7 @@ func (p *reader) contact(v value, i int, before []alert.Contact) (c alert.Contac
 		f["to"].bad("%s has an address of its own; leave `to` out", ch.ID)
 		ok = false
 	case k.address == nil:
+	case !f["to"].there() && ch.To == "" && k.alone:
 	case !f["to"].there() && ch.To == "":
 		v.bad("the address is missing: `to: …`, %s", k.address.what)
 		ok = false

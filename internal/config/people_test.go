@@ -156,7 +156,8 @@ func TestABadDutyIsRefusedWithPlaceAndCure(t *testing.T) {
 		{"phone number without country", `"+447700900124"`, `"07700900124"`, `"07700900124"}]}`, "as in +447700900123"},
 		{"phone number with blanks", `"+447700900124"`, `"+44 7700 900124"`, `"+44 7700 900124"}]}`, "without blanks"},
 		{"contact without address", `{channel: SMS, to: "+447700900124"}`, "{channel: SMS}", "{channel: SMS}]}", "the address is missing"},
-		{"contact with an address too many", `{channel: SMS, to: "+447700900124"}`, "{channel: log, to: x}", "x}]}", "leave `to` out"},
+		{"contact with an address too many", `{channel: SMS, to: "+447700900124"}`, "{channel: manager, to: x}", "x}]}", "leave `to` out"},
+		{"a name in the log with blanks", `{channel: SMS, to: "+447700900124"}`, `{channel: log, to: "Bert himself"}`, `"Bert himself"}]}`, "a name without blanks"},
 		{"contact twice", `{channel: SMS, to: "+447700900124"}`, `{channel: sms, to: "+447700900124"}, {channel: sms, to: "+447700900124"}`, `{channel: sms, to: "+447`, "once is enough"},
 		{"contact on the topic of answers", "to: anna-1", "to: answers-x1", "answers-x1}, {channel: s", "take another"},
 		{"first contact waits", "to: anna-1", "to: anna-1, after: 1m", "1m}, {channel: sms, to: ", "tried at once"},
@@ -333,5 +334,22 @@ func TestTheExampleCallsPeople(t *testing.T) {
 	}
 	if gaps := c.Duty.Gaps(time.Date(2026, 3, 26, 12, 0, 0, 0, time.UTC)); len(gaps) != 0 || len(c.Duty.Plan(alert.Critical, []string{"fridge-1"}, time.Date(2026, 5, 5, 2, 12, 0, 0, time.UTC))) == 0 {
 		t.Errorf("gaps %v", gaps)
+	}
+}
+
+// The log may stand for somebody's telephone, with a name or without; check
+// says that it wakes nobody.
+func TestTheLogWakesNobody(t *testing.T) {
+	for _, contact := range []string{"{channel: log, to: bert}", "{channel: log}"} {
+		c := parsed(t, strings.Replace(clinic, `{channel: SMS, to: "+447700900124"}`, contact, 1))
+		if got := c.Duty.People[1].Contacts[0]; got.Channel != "log" || got.To != "" && got.To != "bert" {
+			t.Errorf("%s: %+v", contact, got)
+		}
+		if !strings.Contains(c.Warnings.Error(), "bert is called in the log only, which wakes nobody") {
+			t.Errorf("%s: no warning in\n%v", contact, c.Warnings)
+		}
+	}
+	if c := parsed(t, clinic); strings.Contains(c.Warnings.Error(), "in the log only") {
+		t.Errorf("who has a telephone is warned of: %v", c.Warnings)
 	}
 }

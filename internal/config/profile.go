@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+
 	"coldkeep/internal/coldchain"
 	"coldkeep/sensor"
 )
@@ -184,9 +186,14 @@ func (p *reader) outside(f map[string]value) {
 	c := p.cfg
 	c.Web.Listen = ":8080"
 	if w := f["web"]; w.there() {
-		g := w.fields("listen", "command_token_file")
+		g := w.fields("listen", "command_token_file", "config_file")
 		c.Web.Listen = g["listen"].str(c.Web.Listen)
 		c.Web.CommandTokenFile = g["command_token_file"].str("")
+		if x := g["config_file"]; x.there() {
+			if c.Web.ConfigFile = p.named(x, false); c.Web.ConfigFile != "" {
+				c.files[len(c.files)-1].check = toolkit.Validate
+			}
+		}
 		if !strings.Contains(c.Web.Listen, ":") {
 			g["listen"].bad("%q is no address; `:8080` or `127.0.0.1:8080` are", c.Web.Listen)
 		}

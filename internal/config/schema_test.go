@@ -80,4 +80,7 @@ func TestTheSchemaIsGenerated(t *testing.T) {
 	if err1 != nil || err2 != nil || string(a) != string(b) {
 		t.Errorf("configs/schema.json is not what `go generate ./...` writes (%v %v)", err1, err2)
 	}
+	if strings.Contains(string(b), `"description": " `) || strings.Contains(string(b), `"description": ""`) {
+		t.Error("the schema has something that it says nothing of")
+	}
 }

@@ -37,6 +37,7 @@ type named struct {
 	at     value
 	path   string
 	secret bool
+	check  func(path string) error // of what is in it; nil: anything may be
 }
 
 // secret notes the path of a file that only the daemon may read.
@@ -49,7 +50,7 @@ func (p *reader) named(v value, secret bool) string {
 		return ""
 	}
 	if path != "" {
-		p.cfg.files = append(p.cfg.files, named{v, path, secret})
+		p.cfg.files = append(p.cfg.files, named{at: v, path: path, secret: secret})
 	}
 	return path
 }
@@ -85,6 +86,10 @@ func (c *Config) Files() (problems, warnings Errors) {
 			tell(&problems, f.at, "everybody may read %s, and it holds a secret: `chmod 0640 %s`, and `chown root:coldkeep` it", path, path)
 		case st.Size() == 0:
 			tell(&problems, f.at, "%s is empty", path)
+		case f.check != nil:
+			if err := f.check(path); err != nil {
+				tell(&problems, f.at, "%s cannot be used: %v", path, err)
+			}
 		}
 	}
 	c.certificates(func(path, format string, args ...any) {

@@ -1,12 +1,24 @@
 // Package metrics tells Prometheus how things stand, as constant metrics made
 // at each scrape from one snapshot: what is not known is not there, and no
 // value outlives the probe that gave it.
+//
+// How many series there are is bounded by what the operator's file lists and
+// by the batches in storage; nothing that a message, a person or a wire says
+// becomes a label. A probe gives 16 (11 of them its faults), a unit 14, a
+// batch 1 and one for each of its rules with an allowance; the rest is some
+// 80, most of them the Go runtime's. 256 probes, each alone in its unit, and
+// 2,000 batches with one such rule are 11,500 series, and 0.75 MB of text.
+//
+// Where the daemon stands (site, clinic) is no label of its metrics: that
+// belongs to whoever scrapes it, see deploy/prometheus/prometheus.yml.
 package metrics
 
 import (
+	"maps"
 	"net/http"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,24 +45,24 @@ type Source struct {
 	Peers func() map[string]bool
 	// HeartbeatFailing is nil where no heartbeat is configured.
 	HeartbeatFailing func() bool
+	// Disk gives the bytes of the record and those left for it, and false
+	// where they cannot be known; nil where nobody asks.
+	Disk func() (size, free uint64, known bool)
 }
 
-// Handler serves /metrics, with the Go runtime's and the process' own.
+// Handler serves /metrics, with the Go runtime's and the process' own, as
+// OpenMetrics for whoever asks for it.
 func Handler(s Source) http.Handler {
 	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), NewCollector(s))
-	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(pair{NewCollector(s), r}, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
-// A Collector implements prometheus.Collector.
+// A Collector implements prometheus.Collector, and prometheus.Gatherer.
 type Collector struct{ s Source }
 
 // NewCollector makes one.
 func NewCollector(s Source) *Collector { return &Collector{s} }
-
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("coldkeep_"+name, help, labels, nil)
-}
 
 var (
 	buildInfo = desc("build_info", "What runs here; always 1.", "version", "revision", "goversion")
@@ -65,6 +77,8 @@ var (
 	unitLow  = desc("unit_range_low_celsius", "Lower end of the unit's range.", "unit")
 	unitHigh = desc("unit_range_high_celsius", "Upper end of the unit's range.", "unit")
 	unitOut  = desc("unit_out_of_range", "1 while an excursion is open, also when its data are lost.", "unit")
+	unitExc  = desc("unit_excursion", "1 while an excursion to that side of the range is open, also when its data are lost.", "unit", "kind")
+	unitNone = desc("unit_unmonitored", "1 while no temperature of the unit stands.", "unit")
 	unitOutS = desc("unit_out_of_range_seconds_total", "Time out of range since the record began.", "unit")
 	unitDark = desc("unit_unmonitored_seconds_total", "Time without a temperature since the record began.", "unit")
 
@@ -88,25 +102,30 @@ var (
 	mqttBusy = desc("mqtt_catching_up", "1 while a backlog is being sent to the MQTT broker.")
 
 	clock  = desc("clock_synchronized", "1 while the system's clock is disciplined.")
+	size   = desc("store_size_bytes", "Bytes of the record on disk.")
+	free   = desc("store_free_bytes", "Bytes that are left on the disk for the record.")
 	faults = desc("store_write_failures_total", "Steps that could not be written, since the daemon started.")
 )
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{buildInfo, probeTemp, probeUp, probeLast, probeReads, probeFails, probeDue, unitLow, unitHigh, unitOut, unitOutS, unitDark,
-		batches, flagged, allowance, alarms, troubles, oldest, drilled, answered, took, beat, peerUp, sent, unsent, mqttUp, mqttLate, mqttSent, mqttBusy, clock, faults} {
-		ch <- d
+	for _, d := range []*metric{buildInfo, probeTemp, probeUp, probeLast, probeReads, probeFails, probeDue, unitLow, unitHigh, unitOut, unitExc, unitNone, unitOutS, unitDark,
+		batches, flagged, allowance, alarms, troubles, oldest, drilled, answered, took, beat, peerUp, sent, unsent, mqttUp, mqttLate, mqttSent, mqttBusy, clock, size, free, faults} {
+		ch <- d.desc
 	}
 }
 
 // Collect implements prometheus.Collector.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
-	set := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	count := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
-	}
+	c.walk(func(m *metric, kind prometheus.ValueType, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(m.desc, kind, v, labels...)
+	})
+}
+
+// walk tells all series.
+func (c *Collector) walk(tell sink) {
+	set := func(m *metric, v float64, labels ...string) { tell(m, prometheus.GaugeValue, v, labels...) }
+	count := func(m *metric, v float64, labels ...string) { tell(m, prometheus.CounterValue, v, labels...) }
 	set(buildInfo, 1, c.s.Version, revision(), runtime.Version())
 	s := c.s.Snapshot()
 	if s == nil {
@@ -118,6 +137,10 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		set(unitLow, u.Range.Low.Celsius(), u.ID)
 		set(unitHigh, u.Range.High.Celsius(), u.ID)
 		set(unitOut, truth(u.OutOfRange), u.ID)
+		for _, side := range []string{"high", "low"} {
+			set(unitExc, truth(u.OutOfRange && u.Side == side), u.ID, side)
+		}
+		set(unitNone, truth(u.Unmonitored), u.ID)
 		count(unitOutS, u.OutOfRangeS, u.ID)
 		count(unitDark, u.UnmonitoredS, u.ID)
 		for _, p := range u.Probes {
@@ -141,29 +164,39 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	c.batches(s, set)
 	people(s, set)
-	for channel, n := range s.Notifications {
+	for _, channel := range slices.Sorted(maps.Keys(s.Notifications)) {
+		n := s.Notifications[channel]
 		count(sent, float64(n.Sent), channel)
 		count(unsent, float64(n.Failed), channel)
 	}
 	if c.s.Connected != nil {
 		set(mqttUp, truth(c.s.Connected()))
 		set(mqttLate, float64(c.s.Backlog()))
+	}
+	if c.s.Published != nil {
 		count(mqttSent, float64(c.s.Published()))
 		set(mqttBusy, truth(c.s.CatchingUp()))
 	}
 	if c.s.Peers != nil {
-		for peer, online := range c.s.Peers() {
-			set(peerUp, truth(online), peer)
+		peers := c.s.Peers()
+		for _, peer := range slices.Sorted(maps.Keys(peers)) {
+			set(peerUp, truth(peers[peer]), peer)
 		}
 	}
 	if c.s.HeartbeatFailing != nil {
 		set(beat, truth(c.s.HeartbeatFailing()))
 	}
+	if c.s.Disk != nil {
+		if used, left, known := c.s.Disk(); known {
+			set(size, float64(used))
+			set(free, float64(left))
+		}
+	}
 	set(clock, truth(s.Synchronized))
 	count(faults, float64(s.Store.WriteFailures))
 }
 
-func (c *Collector) batches(s *coldchain.Snapshot, set func(*prometheus.Desc, float64, ...string)) {
+func (c *Collector) batches(s *coldchain.Snapshot, set func(*metric, float64, ...string)) {
 	type key struct {
 		unit    string
 		verdict coldchain.Verdict

@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
 
 	"coldkeep/internal/coldchain"
 	"coldkeep/sensor"
@@ -83,7 +87,7 @@ func TestWhatPeopleDoIsTold(t *testing.T) {
 		{Key: "c", Severity: coldchain.Warning, State: "shelved"}, {Key: "e", Severity: coldchain.Warning, State: "cleared"}, {Key: "drill", Severity: coldchain.Warning, State: "raised", Drill: true}}
 	s.Drill = &coldchain.DrillState{At: &later, AnsweredAt: &at, TookS: 61.5}
 	src := Source{Snapshot: func() *coldchain.Snapshot { return s }, Interval: time.Minute, HeartbeatFailing: func() bool { return true },
-		Peers: func() map[string]bool { return map[string]bool{"pi-2": true, "pi-3": false} }}
+		Peers: func() map[string]bool { return map[string]bool{"pi-2": true, "pi-3": false} }, Disk: func() (uint64, uint64, bool) { return 4096, 1 << 30, true }}
 	read := func() string {
 		w := httptest.NewRecorder()
 		Handler(src).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
@@ -96,6 +100,7 @@ func TestWhatPeopleDoIsTold(t *testing.T) {
 		`coldkeep_troubles{severity="critical",state="raised"} 1`, `coldkeep_troubles{severity="warning",state="cleared"} 1`, `coldkeep_troubles{severity="warning",state="raised"} 0`,
 		`coldkeep_oldest_unacknowledged_alarm_timestamp_seconds{severity="critical"} 1.78e+09`,
 		`coldkeep_drill_last_timestamp_seconds 1.7800000605e+09`, `coldkeep_drill_last_answered_timestamp_seconds 1.78e+09`, `coldkeep_drill_last_answer_seconds 61.5`,
+		`coldkeep_store_size_bytes 4096`, `coldkeep_store_free_bytes 1.073741824e+09`,
 		`coldkeep_heartbeat_failing 1`, `coldkeep_peer_up{peer="pi-2"} 1`, `coldkeep_peer_up{peer="pi-3"} 0`,
 	} {
 		if !strings.Contains(got, want+"\n") {
@@ -107,8 +112,9 @@ func TestWhatPeopleDoIsTold(t *testing.T) {
 	}
 	s.Alarms, s.Troubles, s.Drill = nil, nil, nil
 	src.HeartbeatFailing, src.Peers = nil, func() map[string]bool { return nil }
+	src.Disk = func() (uint64, uint64, bool) { return 0, 0, false }
 	got = read()
-	for _, gone := range []string{"oldest_unacknowledged", "coldkeep_drill", "heartbeat", "peer_up"} {
+	for _, gone := range []string{"oldest_unacknowledged", "coldkeep_drill", "heartbeat", "peer_up", "store_size", "store_free"} {
 		if strings.Contains(got, gone) {
 			t.Errorf("%s is told where nothing is known", gone)
 		}
@@ -118,12 +124,95 @@ func TestWhatPeopleDoIsTold(t *testing.T) {
 	}
 }
 
+// What the handler gathers is what a registry makes of the collector, which
+// also finds series that come twice.
+func TestGatheredAsByARegistry(t *testing.T) {
+	s := snapshot(3, 40)
+	s.Notifications["siren"], s.Units[0].OutOfRange, s.Units[0].Side = coldchain.NotificationCount{}, true, "high"
+	at := s.At
+	s.Drill, s.Units[1].Probes[0].CalibrationDue = &coldchain.DrillState{At: &at, AnsweredAt: &at, TookS: 60}, at
+	c := NewCollector(Source{Snapshot: func() *coldchain.Snapshot { return s }, Interval: time.Minute, HeartbeatFailing: func() bool { return true },
+		Connected: func() bool { return true }, Backlog: func() uint64 { return 5 }, Peers: func() map[string]bool { return map[string]bool{"b": true, "a": false} }})
+	r := prometheus.NewPedanticRegistry()
+	if err := r.Register(c); err != nil {
+		t.Fatal(err)
+	}
+	want, err := r.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := written(t, got), written(t, want); a != b {
+		t.Errorf("gathered:\n%s\nby a registry:\n%s", a, b)
+	}
+}
+
+// written is in the order of the text, since a registry sorts the series.
+func written(t *testing.T, list []*dto.MetricFamily) string {
+	t.Helper()
+	var b strings.Builder
+	for _, f := range list {
+		var x bytes.Buffer
+		if _, err := expfmt.MetricFamilyToText(&x, f); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.SplitAfter(x.String(), "\n")
+		slices.Sort(lines[2:])
+		b.WriteString(strings.Join(lines, ""))
+	}
+	return b.String()
+}
+
+// Which side is out of range is told also while its data are lost.
+func TestAnExcursionIsToldBySide(t *testing.T) {
+	s := snapshot(1, 0)
+	u := &s.Units[0]
+	u.OutOfRange, u.Side, u.Unmonitored, u.Probes[0].Up = true, "low", true, false
+	got := text(t, s)
+	for _, want := range []string{`coldkeep_unit_excursion{kind="low",unit="u0"} 1`, `coldkeep_unit_excursion{kind="high",unit="u0"} 0`, `coldkeep_unit_unmonitored{unit="u0"} 1`} {
+		if !strings.Contains(got, want+"\n") {
+			t.Errorf("lacks %s", want)
+		}
+	}
+}
+
+// Who asks for OpenMetrics gets it; deploy/check reads it by Prometheus' own parser.
+func TestOpenMetricsIsSpoken(t *testing.T) {
+	r := httptest.NewRequest("GET", "/metrics", nil)
+	r.Header.Set("Accept", "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5")
+	w := httptest.NewRecorder()
+	s := snapshot(2, 3)
+	Handler(Source{Snapshot: func() *coldchain.Snapshot { return s }, Interval: time.Minute}).ServeHTTP(w, r)
+	if kind := w.Header().Get("Content-Type"); !strings.HasPrefix(kind, "application/openmetrics-text; version=1.0.0") || !strings.HasSuffix(w.Body.String(), "# EOF\n") {
+		t.Errorf("it speaks %s, and ends %q", kind, w.Body.String()[max(0, w.Body.Len()-20):])
+	}
+}
+
+// How many series there are is what the package comment says.
+func TestTheSeriesAreBounded(t *testing.T) {
+	got := text(t, snapshot(256, 2000))
+	n := 0
+	for line := range strings.Lines(got) {
+		if strings.HasPrefix(line, "coldkeep_") {
+			n++
+		}
+	}
+	t.Logf("%d series of ours, %d bytes", n, len(got))
+	if per := 256*15 + 256*14 + 2000*2; n < per || n > per+40 {
+		t.Errorf("%d series of ours, want %d and a few", n, per)
+	}
+}
+
 func TestTheNamesAreAsPrometheusWantsThem(t *testing.T) {
 	s := snapshot(1, 1)
 	at := s.At
 	s.Drill = &coldchain.DrillState{At: &at, AnsweredAt: &at, TookS: 60, Answered: true}
 	problems, err := testutil.CollectAndLint(NewCollector(Source{Snapshot: func() *coldchain.Snapshot { return s }, Interval: time.Minute,
-		HeartbeatFailing: func() bool { return false }, Peers: func() map[string]bool { return map[string]bool{"b": true} }}))
+		HeartbeatFailing: func() bool { return false }, Peers: func() map[string]bool { return map[string]bool{"b": true} },
+		Disk: func() (uint64, uint64, bool) { return 1, 2, true }}))
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v %v", problems, err)
 	}

@@ -1,8 +1,6 @@
 package metrics
 
 import (
-	"github.com/prometheus/client_golang/prometheus"
-
 	"coldkeep/internal/coldchain"
 	"coldkeep/sensor"
 )
@@ -16,7 +14,7 @@ var (
 // people tells what people are called for and what they do about it. Every
 // severity and state is told, also with 0: a series that comes from nowhere
 // has no increase.
-func people(s *coldchain.Snapshot, set func(*prometheus.Desc, float64, ...string)) {
+func people(s *coldchain.Snapshot, set func(*metric, float64, ...string)) {
 	type key struct {
 		severity coldchain.Severity
 		state    string

@@ -17,7 +17,10 @@ type flights struct {
 }
 
 func (m *Monitor) flightsNow() *flights {
-	f := &flights{open: m.desk.Open(), sent: map[string][]alert.Sent{}}
+	f := &flights{sent: map[string][]alert.Sent{}}
+	if m.syncs {
+		f.open = m.desk.Open()
+	}
 	for _, n := range m.desk.Flights() {
 		f.due = append(f.due, alert.DueMessage{Channel: n.Channel, Message: m.desk.Message(&n)})
 	}

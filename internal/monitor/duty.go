@@ -35,6 +35,9 @@ const (
 // from what the journal says since; or from the journal alone.
 func (m *Monitor) openDesk(ctx context.Context) error {
 	m.desk = alert.NewDesk(m.o.Duty, m.o.Words, m.o.AnswerKey)
+	for _, kind := range m.o.Duty.Kinds {
+		m.syncs = m.syncs || alert.Syncs(kind)
+	}
 	seq, data, err := m.st.Desk(ctx)
 	if err != nil {
 		return fmt.Errorf("open desk: %w", err)
@@ -54,6 +57,7 @@ func (m *Monitor) openDesk(ctx context.Context) error {
 			m.desk.Apply(e)
 		}
 	}
+	m.desk.Doubt()
 	return nil
 }
 
@@ -121,16 +125,32 @@ func (m *Monitor) lookAtClock(s *coldchain.Step, at sensor.Instant) {
 // situation is how everything stands, in the form that a message needs.
 func (m *Monitor) situation(s *coldchain.Snapshot, at sensor.Instant) alert.Situation {
 	sit := alert.Situation{Units: make([]alert.Unit, 0, len(s.Units))}
-	where := map[string]int{}
+	where := make(map[string]int, len(s.Units))
 	for i := range s.Units {
 		u := &s.Units[i]
 		where[u.ID] = i
 		sit.Units = append(sit.Units, unitOf(u))
 	}
+	// This is done at every sweep, for thousands of batches: all lie in one piece
+	// of memory, each unit's in a part of it.
+	in, count := make([]int, len(s.Batches)), make([]int, len(s.Units))
+	all := 0
 	for i := range s.Batches {
-		b := &s.Batches[i]
-		if j, ok := where[b.Unit]; ok && b.Unit != "" {
-			sit.Units[j].Batches = append(sit.Units[j].Batches, batchOf(b))
+		j, ok := where[s.Batches[i].Unit]
+		if in[i] = j; !ok || s.Batches[i].Unit == "" {
+			in[i] = -1
+			continue
+		}
+		count[j]++
+		all++
+	}
+	room := make([]alert.Batch, all)
+	for j, n := range count {
+		sit.Units[j].Batches, room = room[:0:n], room[n:]
+	}
+	for i, j := range in {
+		if j >= 0 {
+			sit.Units[j].Batches = append(sit.Units[j].Batches, batchOf(&s.Batches[i]))
 		}
 	}
 	for i := range sit.Units {

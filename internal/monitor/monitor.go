@@ -118,6 +118,7 @@ type Monitor struct {
 	undisciplined time.Time      // the clock, since then; monotonic
 	silent        []Peer         // as last known
 	flights       atomic.Pointer[flights]
+	syncs         bool // a service must be told again and again what holds
 
 	mu      sync.Mutex // of what followers share with the loop
 	changed chan struct{}
@@ -141,6 +142,9 @@ func New(st Store, o Options) *Monitor {
 	m := &Monitor{made: time.Now(), o: o, st: st, log: o.Log, requests: make(chan request, commandQueue), changed: make(chan struct{}), ended: make(chan struct{}),
 		units: map[string]string{}, probes: map[string]*probeSeen{}, days: map[string]*dayRange{}, trends: map[string]*trend{},
 		counts: map[string]coldchain.NotificationCount{}, boot: bootID()}
+	for channel := range o.Duty.Kinds {
+		m.counts[channel] = coldchain.NotificationCount{} // one that comes from nowhere has no increase
+	}
 	return m
 }
 

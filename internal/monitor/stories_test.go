@@ -192,8 +192,14 @@ func TestKilledBetweenSentAndRecorded(t *testing.T) {
 			t.Fatalf("before the kill %q", got)
 		}
 		n.start()
+		if m, _ := n.newest("anna"); !strings.HasSuffix(m.Body, "You may have had this message before.") {
+			t.Errorf("the page that is sent again ends %q", m.Body)
+		}
 		if got := n.calls(began); count(got, "anna page again") != 1 || len(got) != 1 {
 			t.Errorf("after the start %q, want one page, marked as perhaps a repeat", got)
+		}
+		if last := n.push.inbox[len(n.push.inbox)-1]; !strings.HasSuffix(last.Body, "You may have had this message before.") {
+			t.Errorf("what anna reads does not say that it may be a repeat: %s", last.Body)
 		}
 		time.Sleep(3 * time.Minute)
 		if got := n.calls(began); count(got, " anna page") != 0 {

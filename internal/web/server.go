@@ -4,6 +4,11 @@
 // Over TCP all is read-only unless a token for commands is configured; only
 // the demo takes them from whoever can open its page. The socket has no token: who may open it may command. The server holds no state
 // of its own; all it tells is in the monitor's snapshot and the journal.
+//
+// TLS and passwords, for TCP only, come from a file in the form that all of
+// Prometheus' exporters share. A password takes the request's one
+// Authorization header, so that the token of a command then travels in a
+// header of its own, Coldkeep-Token; it may always do so.
 package web
 
 import (
@@ -22,6 +27,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	toolkit "github.com/prometheus/exporter-toolkit/web"
 
 	"coldkeep/internal/coldchain"
 	"coldkeep/sensor"
@@ -43,7 +50,11 @@ type Options struct {
 	Interval time.Duration // between sweeps: what is older than three is old
 	Token    string        // of commands over TCP; "" refuses them
 	Open     bool          // commands are taken without a token, by whoever can open the page: for the demo
-	Log      *slog.Logger
+	// ConfigFile holds TLS and passwords of TCP (exporter-toolkit's web
+	// configuration); "" serves plainly. It is read again as requests come, so
+	// that certificates can be renewed.
+	ConfigFile string
+	Log        *slog.Logger
 }
 
 //go:embed page
@@ -60,10 +71,13 @@ type Server struct {
 	https []*http.Server
 }
 
-// New makes a server.
+// New makes a server. A ConfigFile that cannot be used is an error.
 func New(m Monitor, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
+	}
+	if err := toolkit.Validate(o.ConfigFile); err != nil {
+		return nil, fmt.Errorf("read web configuration %s: %w", o.ConfigFile, err)
 	}
 	t, err := template.New("").Funcs(functions).ParseFS(files, "page/*.html")
 	if err != nil {
@@ -97,7 +111,13 @@ func (s *Server) Serve(l net.Listener) error {
 	s.mu.Lock()
 	s.https = append(s.https, h)
 	s.mu.Unlock()
-	if err := h.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+	serve := h.Serve
+	if s.o.ConfigFile != "" && !trusted {
+		serve = func(l net.Listener) error {
+			return toolkit.Serve(l, h, &toolkit.FlagConfig{WebConfigFile: &s.o.ConfigFile}, s.o.Log)
+		}
+	}
+	if err := serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}
 	return nil
@@ -194,7 +214,7 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request, trusted bool) {
 			return
 		}
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		fail(w, http.StatusUnauthorized, "unauthorized", "this command needs the token: Authorization: Bearer …")
+		fail(w, http.StatusUnauthorized, "unauthorized", "this command needs the token: Authorization: Bearer …, or Coldkeep-Token: …")
 		return
 	}
 	var c coldchain.Command
@@ -226,7 +246,11 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request, trusted bool) {
 
 // allowed compares the token in a time that says nothing about it.
 func (s *Server) allowed(r *http.Request) bool {
-	t, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	t := r.Header.Get("Coldkeep-Token")
+	ok := t != ""
+	if !ok {
+		t, ok = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	}
 	if !ok || s.o.Token == "" {
 		return false
 	}

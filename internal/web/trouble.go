@@ -25,7 +25,9 @@ type troubleView struct {
 	Since    string
 	AtMs     int64
 	Lines    []troubleLine
-	Lost     string // the first batch over its limit, or that one is
+	Lost     string // the batch that is over its limit first
+	Blocked  string // those that are
+	Do       []string
 	Called   []calledView
 	Drill    bool
 	Folded   bool // it does not press: the answers are behind one touch
@@ -105,11 +107,18 @@ func viewTrouble(snap *coldchain.Snapshot, t *coldchain.Trouble, r coldchain.Rea
 		}
 		where = append(where, u.Title())
 		v.Lines = append(v.Lines, viewLine(u, r))
+		if do := todo(u); do != "" && (t.State == "raised" || t.State == "acknowledged") && !slices.Contains(v.Do, do) {
+			v.Do = append(v.Do, do)
+		}
 	}
 	if len(v.Lines) == 1 {
 		v.Lines[0].Title = "" // it is the heading
 	}
 	v.Where = strings.Join(where, ", ")
+	v.Say = v.Where
+	if len(where) > 2 && t.State != "cleared" { // their lines tell it, and the answers must not be far down
+		v.Where, v.Text = fmt.Sprintf("%d units", len(where)), ""
+	}
 	switch {
 	case t.Drill:
 		v.Where = "TEST, no danger"
@@ -117,7 +126,7 @@ func viewTrouble(snap *coldchain.Snapshot, t *coldchain.Trouble, r coldchain.Rea
 		v.Where = page.Site
 	}
 	if t.State != "cleared" {
-		v.Lost = firstLost(snap, t.Units, r)
+		v.Lost, v.Blocked = firstLost(snap, t.Units, r), blocked(snap, t.Units)
 	}
 	for _, c := range t.Called {
 		name := c.Name
@@ -126,7 +135,7 @@ func viewTrouble(snap *coldchain.Snapshot, t *coldchain.Trouble, r coldchain.Rea
 		}
 		v.Called = append(v.Called, calledView{name, clock(r, c.At)})
 	}
-	v.Say = v.Where + ": " + v.Head + ". " + v.Text
+	v.Say = cmp.Or(v.Say, v.Where) + ": " + v.Head + ". " + t.Text
 	return v
 }
 
@@ -192,6 +201,25 @@ func viewLine(u *coldchain.UnitState, r coldchain.Reader) troubleLine {
 	return x
 }
 
+// todo is what to do at a unit first, in the words of the messages; "" where
+// nothing is wrong with it.
+func todo(u *coldchain.UnitState) string {
+	frozen := u.Range.High <= 0
+	switch {
+	case u.Unmonitored:
+		return "Read the unit's own display. Out of range: save the vials first."
+	case u.OutOfRange && u.Side == "high" && frozen:
+		return "Keep the door shut; look at plug and switch. Do not move the vials to a fridge."
+	case u.OutOfRange && u.Side == "high":
+		return "Shut the door; look at plug and switch. Not falling in 10 min: move the vials to a fridge in range."
+	case u.OutOfRange && frozen:
+		return "Look at the freezer's setting. Do not move the vials to a fridge."
+	case u.OutOfRange:
+		return "Look at the thermostat; move the vials off the coldest wall. Do not use any that froze."
+	}
+	return ""
+}
+
 // firstLost tells of the batch that is over its limit first if all stays as it
 // is; "" where nothing is known of one.
 func firstLost(snap *coldchain.Snapshot, units []string, r coldchain.Reader) string {
@@ -214,6 +242,21 @@ func firstLost(snap *coldchain.Snapshot, units []string, r coldchain.Reader) str
 		return "First over its limit: " + what + ", now"
 	}
 	return "First over its limit: " + what + " at " + clock(r, *first.LostAt) + ", in " + coldchain.Span(left)
+}
+
+// blocked names the batches in the units that a person must decide on; ""
+// where there is none.
+func blocked(snap *coldchain.Snapshot, units []string) string {
+	var ids []string
+	for i := range snap.Batches {
+		if b := &snap.Batches[i]; b.Verdict == coldchain.Quarantined && slices.Contains(units, b.Unit) {
+			ids = append(ids, b.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	return "Do not use: " + strings.Join(ids, ", ")
 }
 
 // alone says whether the trouble is the only one of its unit.

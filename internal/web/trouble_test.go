@@ -95,7 +95,7 @@ func TestThePageTellsOfTroubles(t *testing.T) {
 	night(d)
 	home := get(t, serve(t, d, false, "").URL+"/", 200)
 	last := -1
-	for _, want := range []string{"NOBODY IS GOING YET", "9.4 °C", "First over its limit: EX-0412 (12 vials)", "in 18 min", "Called: Anna Example", "coldkeep alarms ack fridge-1 --promise 20m",
+	for _, want := range []string{"NOBODY IS GOING YET", "9.4 °C", "First over its limit: EX-0412 (12 vials)", "in 18 min", "Called: Anna Example", `coldkeep alarms ack fridge-1 <span class="whole">--promise 20m</span>`,
 		"ANNA EXAMPLE IS GOING, THERE BY", "Answered by ntfy.", "SHELVED UNTIL", "By Ben Example: being defrosted. Nobody is called.",
 		"WAITS FOR WORKING HOURS", "Nobody has been called yet.", "coldkeep alarms ack ntfy/1", "TEST, no danger", "OVER SINCE", "coldkeep alarms close fridge-3", "an alarm that nobody is called for"} {
 		i := strings.Index(home, want)
@@ -154,5 +154,37 @@ func TestAnOpenPage(t *testing.T) {
 	d.snap.Demo = true
 	if status, _ := post(t, serve(t, d, false, "").URL+"/api/v1/commands/ack", "", `{"id":"2","by":"x"}`); status != 403 {
 		t.Errorf("a demo that is not open took a command: %d", status)
+	}
+}
+
+// What to do stands beside each unit that needs somebody, and not where nobody
+// is wanted; many units are named each in its line.
+func TestThePageTellsWhatToDoAtEachUnit(t *testing.T) {
+	d := newDesk()
+	night(d)
+	all := d.snap.Troubles
+	page := func(x coldchain.Trouble) string {
+		d.mu.Lock()
+		d.snap.Troubles = []coldchain.Trouble{x}
+		d.mu.Unlock()
+		return get(t, serve(t, d, false, "").URL+"/", 200)
+	}
+	raised := all[5]
+	raised.Units = []string{"fridge-1", "fridge-2", "freezer-1"}
+	d.snap.Batches = append(d.snap.Batches, coldchain.BatchState{ID: "EX-0413", Unit: "fridge-1", Verdict: coldchain.Quarantined}, coldchain.BatchState{ID: "EX-0414", Unit: "fridge-3", Verdict: coldchain.Quarantined})
+	many := page(raised)
+	for _, want := range []string{">3 units<", `<p class="name">Treatment room fridge</p>`, `<p class="do">Shut the door; look at plug and switch.`, `<p class="name">Store fridge</p>`,
+		"Do not use any that froze.", "Do not use: EX-0413</p>", `<p class="name">Freezer</p>`, "Read the unit&#39;s own display.", `data-say="Treatment room fridge, Store fridge, Freezer: NOBODY IS GOING YET.`} {
+		if !strings.Contains(many, want) {
+			t.Errorf("many units lack %q:\n%s", want, many)
+		}
+	}
+	for _, i := range []int{0, 3} { // cleared, shelved
+		if got := page(all[i]); strings.Contains(got, `class="do"`) {
+			t.Errorf("%s: somebody is told what to do", all[i].State)
+		}
+	}
+	if got := page(all[0]); !strings.Contains(got, "It was: above 8 °C for 15 min") {
+		t.Errorf("what is over reads as if it were not:\n%s", got)
 	}
 }

@@ -56,11 +56,11 @@ func file() schema {
 		"unmonitored": truth("The rule is about time without data."), "mkt_above": number("°C: highest mean kinetic temperature within `within`."),
 	}, "id")
 	s := object("The operator's file of coldkeep.", schema{
-		"site":     object("Where this is.", schema{"id": id("In topics and messages."), "name": text("As people call it."), "timezone": text("Of pages and messages, as Europe/London.")}),
+		"site":     object("Where this is.", schema{"id": id("In topics and messages."), "name": text("As people call it."), "timezone": text("In which pages and messages tell the time: Europe/London.")}),
 		"node":     id("This machine; default: its host name."),
 		"storage":  object("The record.", schema{"dir": text("The data directory.")}),
 		"sampling": object("How often the probes are read.", schema{"interval": span("Between sweeps; default 10s.")}),
-		"ask":      object("Whom pages and messages send people to.", schema{"name": text("A role: the clinic manager."), "phone": text("As it is dialled.")}),
+		"ask":      object("Whom pages and messages send people to.", schema{"name": text("Who, as a role: the clinic manager."), "phone": text("As it is dialled.")}),
 		"probes": list(object("A sensor at one place.", schema{
 			"id": id("Its place; a new instrument behind it keeps it."), "chip": choice("What is read.", "ds18b20", "mcp9808"), "bus": text("onewire-N, i2c-N, or any name of periph."),
 			"address": schema{"type": []string{"string", "integer"}, "description": "28-00000c8cf9b1 as the kernel writes it, or 0x18."},
@@ -83,20 +83,21 @@ func file() schema {
 			"catch_up": number("Messages of a backlog in a second; default 500, 0 sets no limit."), "discovery": truth("Tell Home Assistant of the units. Default false."), "discovery_prefix": text("Where it looks; default homeassistant."),
 			"commands": truth("Take answers to alarms from the broker: whoever may publish there may answer. Default false."),
 			"peers":    list(id("A node."), "The site's other daemons, which this one watches.")}),
-		"web":             object("Pages and metrics.", schema{"listen": text("HOST:PORT; default :8080."), "command_token_file": text("With it commands are taken over TCP, too.")}),
+		"web": object("Pages and metrics.", schema{"listen": text("HOST:PORT; default :8080."), "command_token_file": text("A file that holds a token of 16 characters or more: with it the page takes answers, and commands are taken over TCP."),
+			"config_file": text("TLS and passwords for TCP, as all of Prometheus' exporters take them (tls_server_config, basic_auth_users).")}),
 		"notify":          list(channel(), "The channels. One that no person uses is told of everything, and answers for nobody."),
 		"people":          list(person(), "Who can be called."),
 		"rotas":           list(rota(), "Who is on call when, by the clock at the site."),
 		"policies":        list(policy(), "Who is called for what, the first that fits; without any everyone is called at once, every 5 min."),
 		"wakes":           wakes(),
 		"working_hours":   hours("When people are told of what can wait; default Mon–Fri 08:00–18:00."),
-		"untracked_stock": truth("Units without batches hold stock, too, and wake people."),
-		"worsens":         number("°C beyond where it was acknowledged that bring the page back; default 2."),
-		"drill": object("A test of the way to the phones, by itself.", schema{"every": choice("How often.", "monthly", "weekly"), "day": schema{"type": []string{"integer", "string"}, "description": "1 to 28, or mon to sun; default 1."},
-			"at": clock("When; default 10:00."), "within": span("To answer; default 10m.")}, "every"),
-		"heartbeat": object("Whom to tell that all is well, so that silence is noticed.", schema{"url_file": text("A file that holds the URL.")}, "url_file"),
+		"untracked_stock": truth("Units without batches hold stock, too, and wake people; default false."),
+		"worsens":         number("So many °C worse than when somebody took it, and people are called again; default 2."),
+		"drill": object("A test of the way to the phones that comes by itself; without it there is none.", schema{"every": choice("How often.", "monthly", "weekly"), "day": schema{"type": []string{"integer", "string"}, "description": "1 to 28, or mon to sun; default 1."},
+			"at": clock("When; default 10:00."), "within": span("So long to answer; default 10m.")}, "every"),
+		"heartbeat": object("A service that is told every minute that all is well, and calls you when it hears nothing.", schema{"url_file": text("A file that holds the URL, and that others may not read.")}, "url_file"),
 		"language":  text("Of messages: en (default), de, or one of `words`."),
-		"words":     text("A file with the clinic's own words of messages."),
+		"words":     text("A file with the clinic's own words for messages, or those of another language."),
 	}, "probes", "units")
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	s["title"] = "coldkeep"

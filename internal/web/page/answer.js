@@ -137,7 +137,7 @@ function tell(panel, text, bad) {
 
 async function post(press) {
   const headers = { "Content-Type": "application/json" }, token = kept.get("token");
-  if (token) headers.Authorization = "Bearer " + token;
+  if (token) headers["Coldkeep-Token"] = token; // Authorization may be taken by the password of the page
   const stop = new AbortController(), timer = setTimeout(() => stop.abort(), 15000);
   try {
     const answer = await fetch("/api/v1/commands/" + press.name, { method: "POST", headers, body: JSON.stringify(press.body), signal: stop.signal });
