@@ -6,7 +6,7 @@ set -u
 
 # Each package, and the program by which one sees that it is there.
 want="mosquitto:/usr/sbin/mosquitto mosquitto-clients:mosquitto_pub prometheus-alertmanager:prometheus-alertmanager \
-	postgresql:/usr/bin/pg_ctlcluster openssl:openssl prometheus:promtool prometheus-postgres-exporter:prometheus-postgres-exporter"
+	postgresql:/usr/bin/pg_ctlcluster openssl:openssl iproute2:ip prometheus:promtool prometheus-postgres-exporter:prometheus-postgres-exporter"
 
 # Telegraf is in no Debian: it is built, with the few parts that deploy/fleet
 # uses, in a module of its own, in about a minute.

@@ -28,6 +28,7 @@ func many() int {
 }
 
 // realBroker is Debian's Mosquitto where it is installed, or the embedded one.
+// It does not hold small packets back, as configs/mosquitto says.
 func realBroker(tb testing.TB) (addr, name string) {
 	tb.Helper()
 	const path = "/usr/sbin/mosquitto"
@@ -47,7 +48,7 @@ func realBroker(tb testing.TB) (addr, name string) {
 	l.Close()
 	_, port, _ := net.SplitHostPort(addr)
 	conf := filepath.Join(tb.TempDir(), "mosquitto.conf")
-	if err := os.WriteFile(conf, []byte("listener "+port+" 127.0.0.1\nallow_anonymous true\nuser root\n"), 0o644); err != nil {
+	if err := os.WriteFile(conf, []byte("listener "+port+" 127.0.0.1\nallow_anonymous true\nuser root\nset_tcp_nodelay true\n"), 0o644); err != nil {
 		tb.Fatal(err)
 	}
 	cmd := exec.Command(path, "-c", conf)
