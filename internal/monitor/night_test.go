@@ -108,7 +108,7 @@ type night struct {
 	push   *phone
 	sms    *phone
 	wall   func() time.Time
-	ahead  time.Duration // of the system's clock
+	ahead  atomic.Int64 // of the system's clock, ns
 	m      *Monitor
 	st     *store.Store
 	stop   context.CancelFunc
@@ -179,8 +179,9 @@ func nightDuty() alert.Duty {
 }
 
 func newNight(t *testing.T, duty alert.Duty, at time.Time) *night {
-	n := &night{t: t, ahead: time.Until(at), dir: t.TempDir(), duty: duty, bus: &fridges{temps: map[string]sensor.Temp{}}, push: &phone{name: "push", answers: make(chan answered)}, sms: &phone{name: "sms", answers: make(chan answered)}}
-	n.wall = func() time.Time { return time.Now().Add(n.ahead) }
+	n := &night{t: t, dir: t.TempDir(), duty: duty, bus: &fridges{temps: map[string]sensor.Temp{}}, push: &phone{name: "push", answers: make(chan answered)}, sms: &phone{name: "sms", answers: make(chan answered)}}
+	n.ahead.Store(int64(time.Until(at)))
+	n.wall = func() time.Time { return time.Now().Add(time.Duration(n.ahead.Load())) }
 	n.bus.set(5000, "a", "b", "c", "d")
 	n.start()
 	for i := 1; i <= 4; i++ {
