@@ -36,7 +36,7 @@ func night(d *desk) {
 		People: []coldchain.Called{{Person: "anna", Name: "Anna Example"}, {Person: "ben", Name: "Ben Example"}},
 		Units: []coldchain.UnitState{unit("fridge-1", "Treatment room fridge", &warm, 2000, 8000), unit("fridge-2", "Store fridge", &cold, 2000, 8000),
 			unit("fridge-3", "Back fridge", &fine, 2000, 8000), unit("freezer-1", "Freezer", nil, -30_000, -15_000)},
-		Batches: []coldchain.BatchState{{ID: "EX-0412", Lot: "0412", Vials: 12, Unit: "fridge-1", Verdict: coldchain.InExcursion, Now: coldchain.NowTooWarm, LostAt: at(now.Add(19 * time.Minute)),
+		Batches: []coldchain.BatchState{{ID: "EX-0412", Lot: "0412", Vials: 12, Unit: "fridge-1", Verdict: coldchain.InExcursion, Now: coldchain.NowTooWarm, LostAt: at(now.Add(18*time.Minute + 30*time.Second)),
 			Profile: coldchain.Profile{Range: coldchain.Range{Low: 2000, High: 8000}}}},
 		Troubles: []coldchain.Trouble{
 			{Key: "fridge-3/2", State: "cleared", Severity: coldchain.Critical, Wakes: true, Units: []string{"fridge-3"}, Text: "above 8 °C for 15 min", Opened: ago(200), Cleared: at(ago(30)),
