@@ -20,6 +20,8 @@ type Desk struct {
 	known bool // sit is: before the first Turn after a start nothing is over
 	out   []Event
 	now   time.Time
+	// said is what was put into words in this turn.
+	said map[string]words
 
 	gaps   []Alarm // in rotas, as of gapsAt
 	gapsAt time.Time
@@ -50,17 +52,20 @@ const (
 	drillShown = 10 * time.Minute
 )
 
+// words are a message's.
+type words struct{ title, body string }
+
 // NewDesk makes a Desk without memory. key signs the answers that messages
 // offer; it must be the same after a restart. Without words it speaks those
 // that ship.
-func NewDesk(d Duty, words Catalogues, key []byte) *Desk {
-	if words == nil {
-		words = NewCatalogues()
+func NewDesk(d Duty, all Catalogues, key []byte) *Desk {
+	if all == nil {
+		all = NewCatalogues()
 	}
 	if d.Location == nil {
 		d.Location = time.UTC
 	}
-	return &Desk{duty: d, words: words, key: key, s: newState()}
+	return &Desk{duty: d, words: all, key: key, s: newState(), said: map[string]words{}}
 }
 
 // Duty is what the Desk goes by.
@@ -84,6 +89,7 @@ func (d *Desk) do(e Event) {
 
 func (d *Desk) begin(now time.Time) {
 	d.now, d.out = now.UTC().Truncate(time.Millisecond), nil
+	clear(d.said)
 }
 
 // Turn compares what holds now with what the Desk knows and decides what

@@ -307,7 +307,14 @@ func (d *Desk) compose(person, channel, language string, purpose Purpose, about 
 	if purpose == Status {
 		t.Status = d.sit.Units
 	}
-	n.Title, n.Body = d.words.For(language).Compose(t, d.duty.Site, d.duty.Location, d.duty.Ask)
+	// Twenty people called for the same are told the same: it is put into words once.
+	same := fmt.Sprint(language, purpose, n.Again, n.Troubles, alarms)
+	said, known := d.said[same]
+	if !known {
+		said.title, said.body = d.words.For(language).Compose(t, d.duty.Site, d.duty.Location, d.duty.Ask)
+		d.said[same] = said
+	}
+	n.Title, n.Body = said.title, said.body
 	return n
 }
 
