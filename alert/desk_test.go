@@ -534,6 +534,19 @@ func TestADrill(t *testing.T) {
 	}
 }
 
+// A drill holds no real page up, also not by the caps.
+func TestADrillHoldsNothingUp(t *testing.T) {
+	o := newOffice(t, testDuty())
+	if err := o.do(Order{Name: "test", By: "manager"}); err != nil {
+		t.Fatal(err)
+	}
+	o.pass(5 * time.Second)
+	o.due()
+	o.warm("f1", 9400, 1, 0)
+	o.turn()
+	o.want("02:12:05 anna by push: page")
+}
+
 // A planned drill is held once, and not while people are called for something real.
 func TestAPlannedDrill(t *testing.T) {
 	duty := testDuty()

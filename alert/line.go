@@ -20,10 +20,7 @@ func (s *state) due(e Event) {
 	s.Notes[n.ID] = &n
 	l := s.line(lineKey(n.Person, n.Contact, n.Channel))
 	l.Flight, l.Attempt = n.ID, n.Attempt
-	uses := &l.Quiet
-	if n.Purpose.Loud() {
-		uses = &l.Loud
-	}
+	uses := l.uses(&n)
 	*uses = append(slices.DeleteFunc(*uses, func(t time.Time) bool { return e.At.Sub(t) > capsReach }), e.At)
 	if n.Purpose == Status {
 		s.Asked = slices.DeleteFunc(s.Asked, func(a ask) bool { return a.Person == n.Person })
@@ -117,12 +114,18 @@ func (s *state) outcome(e Event) {
 	n.Title, n.Body = "", "" // the journal has them
 }
 
+// uses are those that a message counts among. A test does not count among the
+// pages: it must not hold a real one up.
+func (l *line) uses(n *Notification) *[]time.Time {
+	if n.Purpose == Page {
+		return &l.Loud
+	}
+	return &l.Quiet
+}
+
 // unuse takes a use back that did not come about.
 func (l *line) unuse(n *Notification) {
-	uses := &l.Quiet
-	if n.Purpose.Loud() {
-		uses = &l.Loud
-	}
+	uses := l.uses(n)
 	if k := len(*uses); k > 0 {
 		*uses = (*uses)[:k-1]
 	}
