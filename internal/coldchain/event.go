@@ -47,7 +47,6 @@ const (
 	AlarmUnshelved      Kind = "alarm_unshelved"
 	NotificationDue     Kind = "notification_due"
 	NotificationUnknown Kind = "notification_unknown"
-	NotificationDropped Kind = "notification_dropped"
 	DrillStarted        Kind = "drill_started"
 	DrillEnded          Kind = "drill_ended"
 	Started             Kind = "started"
