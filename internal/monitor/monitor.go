@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -385,44 +386,53 @@ func (m *Monitor) SetCursor(name string, seq uint64) {
 // Entries gives readings and events with a seq beyond after, in order, at
 // most limit: from the store, and beyond it from the tail in memory.
 func (m *Monitor) Entries(ctx context.Context, after uint64, limit int) ([]coldchain.Entry, error) {
-	m.mu.Lock()
-	first, waiting := m.tail.first()
-	m.mu.Unlock()
-	var list []coldchain.Entry
-	if !waiting || after+1 < first {
-		var err error
-		if list, err = m.st.Entries(ctx, after, limit); err != nil && !waiting {
-			return nil, fmt.Errorf("read entries after %d: %w", after, err)
-		}
-		if n := len(list); n > 0 {
-			after = list[n-1].Seq
-		}
-		if len(list) == limit {
-			return list, nil
-		}
+	waiting := m.waiting(after, limit)
+	if len(waiting) > 0 && waiting[0].Seq == after+1 {
+		return waiting, nil
 	}
+	list, err := m.st.Entries(ctx, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read entries after %d: %w", after, err)
+	}
+	return join(list, waiting, limit, func(e coldchain.Entry) uint64 { return e.Seq }), nil
+}
+
+// waiting gives what waited for the disk beyond after. It is taken before the
+// store is read: what is recorded between the two is then in both, or comes
+// with the next reading. Taken afterwards, a step that was recorded between
+// would be in neither, and lost to whoever goes on behind the next one.
+func (m *Monitor) waiting(after uint64, limit int) []coldchain.Entry {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return append(list, m.tail.entries(after, limit-len(list))...), nil
+	return m.tail.entries(after, limit)
+}
+
+// join puts what waited behind what is recorded, each place once.
+func join[T any](recorded, waiting []T, limit int, seq func(T) uint64) []T {
+	if len(recorded) >= limit {
+		return recorded
+	}
+	if len(waiting) > 0 {
+		first := seq(waiting[0])
+		recorded = slices.DeleteFunc(recorded, func(x T) bool { return seq(x) >= first })
+	}
+	recorded = append(recorded, waiting...)
+	return recorded[:min(len(recorded), limit)]
 }
 
 // Events gives the journal beyond after, in order, at most limit.
 func (m *Monitor) Events(ctx context.Context, after uint64, limit int) ([]coldchain.Event, error) {
+	var waiting []coldchain.Event
+	for _, e := range m.waiting(after, 1<<30) {
+		if e.Event != nil {
+			waiting = append(waiting, *e.Event)
+		}
+	}
 	list, err := m.st.Events(ctx, after, limit)
 	if err != nil && !m.Snapshot().Store.Failing {
 		return nil, fmt.Errorf("read events after %d: %w", after, err)
 	}
-	if n := len(list); n > 0 {
-		after = list[n-1].Seq
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, e := range m.tail.entries(after, 1<<30) {
-		if e.Event != nil && len(list) < limit {
-			list = append(list, *e.Event)
-		}
-	}
-	return list, nil
+	return join(list, waiting, limit, func(e coldchain.Event) uint64 { return e.Seq }), nil
 }
 
 // Readings gives a probe's readings of [from, to) in order of time, at most
