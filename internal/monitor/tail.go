@@ -39,15 +39,6 @@ func (t *tail) add(s coldchain.Step) {
 	}
 }
 
-func (t *tail) first() (uint64, bool) {
-	for _, s := range t.steps {
-		if e := entriesOf(s); len(e) > 0 {
-			return e[0].Seq, true
-		}
-	}
-	return 0, false
-}
-
 func (t *tail) entries(after uint64, limit int) (list []coldchain.Entry) {
 	for _, s := range t.steps {
 		for _, e := range entriesOf(s) {
