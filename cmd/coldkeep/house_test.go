@@ -11,7 +11,9 @@ import (
 // mayImport is the house: which package may import which of ours.
 var mayImport = map[string][]string{
 	"sensor":                 {},
-	"sensor/chips":           {"sensor"},
+	"sensor/chips":           {"sensor", "sensor/max31865", "sensor/max31856"},
+	"sensor/max31865":        {},
+	"sensor/max31856":        {},
 	"sensor/chipsim":         {"sensor"},
 	"alert":                  {},
 	"alert/channels":         {"alert"},
@@ -26,7 +28,7 @@ var mayImport = map[string][]string{
 	"deploy":                 {},
 	"deploy/grafana":         {},
 	"deploy/grafana/write":   {"deploy/grafana"},
-	"internal/config/schema": {"alert"},
+	"internal/config/schema": {"alert", "sensor"},
 	"cmd/coldkeep":           {"*"},
 }
 

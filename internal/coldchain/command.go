@@ -19,6 +19,13 @@ type Command struct {
 	Reason  string         `json:"reason,omitempty"`
 	At      sensor.Instant `json:"at,omitzero"` // 0: now
 
+	// Of probes: probe-out, probe-back, probe-check.
+	Probe     string       `json:"probe,omitempty"`
+	Purpose   string       `json:"purpose,omitempty"`   // probe-out: check, which, or out
+	Reference *sensor.Temp `json:"reference,omitempty"` // probe-check: what is, by a reference
+	Found     *sensor.Temp `json:"found,omitempty"`     // probe-check: what the probe read, corrected
+	Tolerance sensor.Temp  `json:"tolerance,omitempty"` // probe-check: how much it may be off; 0 the usual
+
 	// Of alarms: ack, decline, shelve, unshelve, close, test.
 	Alarm   string         `json:"alarm,omitempty"`   // a trouble's key, or a unit whose trouble is meant; "" the only one there is
 	Promise string         `json:"promise,omitempty"` // ack: how long until somebody is there, 20m; "" is that

@@ -27,11 +27,21 @@ type Unit struct {
 	Alarms []AlarmRule // with the built-in `silent` already added by WithDefaults
 }
 
-// A UnitProbe is one probe of a unit, as far as it judges.
+// A UnitProbe is one probe of a unit, as far as it judges, and what an
+// inspector asks of it.
 type UnitProbe struct {
 	ID         string
-	Instrument string // chip, bus and address: another instrument is another past
+	Instrument string // chip and where it is wired: another instrument is another past
 	Judges     bool
+	Medium     sensor.Medium
+	// Tolerance is how far another judging probe of the unit may be from it; 0:
+	// nothing is stated.
+	Tolerance   sensor.Temp
+	Calibration sensor.Calibration
+	// CalibratedUntil is when the calibration ends; 0: none is stated, and it
+	// counts as not calibrated.
+	CalibratedUntil sensor.Instant
+	Position        sensor.Position
 }
 
 // A Severity says who must hurry.

@@ -36,6 +36,12 @@ const (
 	NotificationSent   Kind = "notification_sent"
 	NotificationFailed Kind = "notification_failed"
 
+	// Of probes under check and of contacts.
+	ProbeTakenOut  Kind = "probe_taken_out" // under check from here on: kept, not judged
+	ProbePutBack   Kind = "probe_put_back"
+	ProbeChecked   Kind = "probe_checked"
+	ContactChanged Kind = "contact_changed"
+
 	// What else becomes of alarms and of those who are called (package alert).
 	TroubleOpened       Kind = "trouble_opened"
 	TroubleJoined       Kind = "trouble_joined"
@@ -74,6 +80,10 @@ const EventVersion = 1
 //	batch_flagged     batch unit rule text reason
 //	batch_quarantined batch unit rule text reason doubtful
 //	batch_rejudged    batch rule reason
+//	probe_taken_out   unit probe start end(the latest) purpose by reason
+//	probe_put_back    unit probe start end by
+//	probe_checked     unit probe check by
+//	contact_changed   unit contact contact_kind state [fault] start
 //	notification_*    channel rule severity unit text [error]
 type Event struct {
 	V        int            `json:"v"`
@@ -102,20 +112,40 @@ type Event struct {
 	Min          *sensor.Temp    `json:"min_c,omitempty"`
 	Max          *sensor.Temp    `json:"max_c,omitempty"`
 
-	Doubtful bool     `json:"doubtful,omitempty"`
-	Past     bool     `json:"past,omitempty"` // raised and cleared were found in one step
-	Text     string   `json:"text,omitempty"` // the rule in words
-	Reason   string   `json:"reason,omitempty"`
-	Rules    []string `json:"rules,omitempty"` // the reasons a release answers
-	By       string   `json:"by,omitempty"`
-	Via      string   `json:"via,omitempty"`
-	ID       string   `json:"id,omitempty"` // of the command, made by its sender
-	Channel  string   `json:"channel,omitempty"`
-	Error    string   `json:"error,omitempty"`
-	Record   string   `json:"record,omitempty"` // on started
-	Config   *Config  `json:"config,omitempty"` // on config_changed: whole, with what judges
-	Call     *Call    `json:"call,omitempty"`   // on what package alert has decided
-	JumpS    *float64 `json:"jump_s,omitempty"` // on clock_stepped: by how much the record's own time went on at once
+	Doubtful    bool     `json:"doubtful,omitempty"`
+	Past        bool     `json:"past,omitempty"` // raised and cleared were found in one step
+	Text        string   `json:"text,omitempty"` // the rule in words
+	Reason      string   `json:"reason,omitempty"`
+	Rules       []string `json:"rules,omitempty"` // the reasons a release answers
+	By          string   `json:"by,omitempty"`
+	Via         string   `json:"via,omitempty"`
+	ID          string   `json:"id,omitempty"` // of the command, made by its sender
+	Channel     string   `json:"channel,omitempty"`
+	Error       string   `json:"error,omitempty"`
+	Record      string   `json:"record,omitempty"` // on started
+	Contact     string   `json:"contact,omitempty"`
+	ContactKind string   `json:"contact_kind,omitempty"` // door, mains, alarm
+	State       string   `json:"state,omitempty"`        // of a contact: open, closed, lost, present, raised, quiet, unknown
+	Purpose     string   `json:"purpose,omitempty"`      // why a probe is out: check, which, out
+	Check       *Check   `json:"check,omitempty"`        // on probe_checked
+	Config      *Config  `json:"config,omitempty"`       // on config_changed: whole, with what judges
+	Call        *Call    `json:"call,omitempty"`         // on what package alert has decided
+	JumpS       *float64 `json:"jump_s,omitempty"`       // on clock_stepped: by how much the record's own time went on at once
+}
+
+// A Check is what was found when a probe was held against a reference.
+type Check struct {
+	Reference  sensor.Temp `json:"reference_c"`
+	Found      sensor.Temp `json:"found_c"` // what the probe read, corrected
+	Raw        sensor.Temp `json:"raw_c"`
+	Tolerance  sensor.Temp `json:"tolerance_c"`
+	Good       bool        `json:"good"` // |found − reference| ≤ tolerance
+	Instrument string      `json:"instrument"`
+	// Drift is how much further from a reference it reads than at the first
+	// check of this instrument.
+	Drift    *sensor.Temp    `json:"drift_c,omitempty"`
+	LastGood *sensor.Instant `json:"last_good,omitempty"` // the check before, if it was good
+	Batches  []string        `json:"batches,omitempty"`   // not good: those judged on it since then
 }
 
 // A Call is what the part of the daemon that calls people adds to an event.

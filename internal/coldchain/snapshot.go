@@ -145,6 +145,7 @@ type Snapshot struct {
 	Version      string
 	Units        []UnitState
 	Batches      []BatchState
+	Contacts     []ContactState
 	Alarms       []Alarm     // open ones, oldest first
 	Troubles     []Trouble   // open ones, and cleared ones that nobody has closed; oldest first
 	People       []Called    // all who can be called, without At
@@ -154,6 +155,19 @@ type Snapshot struct {
 	// Notifications by channel.
 	Notifications map[string]NotificationCount
 	Demo          bool
+}
+
+// ContactState is a contact as it stands.
+type ContactState struct {
+	sensor.Contact
+	State      string         `json:"state"` // open, closed, lost, present, raised, quiet, unknown
+	On         bool           `json:"on"`    // the door is open, the mains lost, the alarm raised
+	Since      sensor.Instant `json:"since"`
+	Fault      sensor.Fault   `json:"fault,omitempty"`
+	TodayCount int            `json:"today_count"` // how often it came on since the site's midnight
+	TodayS     float64        `json:"today_s"`     // and for how long
+	Count      uint64         `json:"-"`           // the same since the daemon started
+	OnS        float64        `json:"-"`
 }
 
 // DrillState is how the way to the phones was tested last.
@@ -190,6 +204,9 @@ type UnitState struct {
 	TempAt           sensor.Instant
 	OutOfRange       bool           // an excursion is open, also when its data are lost
 	Side             string         // high, low, "" of the open excursion
+	Borderline       bool           // inside, but closer to the range's end than its probe's uncertainty
+	DoorOpen         *bool          // nil: it has no door contact, or nothing is known of it
+	MainsLost        *bool          // likewise
 	Since            sensor.Instant // of the open excursion
 	Unmonitored      bool
 	UnmonitoredSince sensor.Instant
@@ -213,6 +230,19 @@ type ProbeState struct {
 	Reads          uint64
 	Failures       map[sensor.Fault]uint64
 	CalibrationDue sensor.Instant // 0: none stated
+	Uncalibrated   bool           // it has no valid calibration now
+	Borderline     bool           // closer to the range's end than its uncertainty
+	Check          *ProbeCheck    // it is under check; nil: it is not
+	Probe          sensor.Probe   // as configured
+}
+
+// A ProbeCheck is why a probe's readings are not judged at present.
+type ProbeCheck struct {
+	Purpose string         `json:"purpose"` // check, which, out
+	By      string         `json:"by"`
+	Reason  string         `json:"reason,omitempty"`
+	Since   sensor.Instant `json:"since"`
+	Until   sensor.Instant `json:"until"` // from then on it is judged again, also while it is out
 }
 
 // BatchState is a batch as it stands.
@@ -235,10 +265,31 @@ type BatchState struct {
 	Exposure  Exposure        `json:"exposure"`
 	Allowance []Allowance     `json:"allowance"`
 	Received  sensor.Instant  `json:"received"`
+	// JudgedBy lists the instruments on whose readings it was judged, in order.
+	JudgedBy []JudgedBy `json:"judged_by,omitempty"`
 	// RecordFrom is when its record begins; nil before the first placement.
 	RecordFrom   *sensor.Instant `json:"record_from,omitempty"`
 	OutsideSince *sensor.Instant `json:"outside_since,omitempty"`
 	Ended        *sensor.Instant `json:"ended,omitempty"`
+}
+
+// JudgedBy is an instrument on whose readings a batch was judged.
+type JudgedBy struct {
+	Probe      string          `json:"probe"`
+	Instrument string          `json:"instrument"`
+	From       sensor.Instant  `json:"from"`
+	To         *sensor.Instant `json:"to"` // nil: it still judges
+	// CalibratedUntil is when its calibration ended or ends; nil: it had none.
+	CalibratedUntil *sensor.Instant `json:"calibrated_until"`
+}
+
+// Calibrated says whether the calibration held for all the time that it
+// judged, up to now.
+func (j JudgedBy) Calibrated(now sensor.Instant) bool {
+	if j.To != nil {
+		now = *j.To
+	}
+	return j.CalibratedUntil != nil && now <= *j.CalibratedUntil
 }
 
 // A Placement is a batch in a unit, [From, To). To nil: still there.

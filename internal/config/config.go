@@ -104,5 +104,9 @@ func MaxGapDefault(interval time.Duration) time.Duration {
 
 // instrument tells one probe's hardware from another's.
 func instrument(p sensor.Probe) string {
-	return strings.Join([]string{p.Chip, p.Bus, p.Address}, " ")
+	parts := []string{p.Chip}
+	if p.Settings.Element != "" {
+		parts = append(parts, p.Settings.Element)
+	}
+	return strings.Join(append(parts, wiredAt(p)), " ")
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
@@ -112,9 +111,7 @@ func (p *reader) top(v value) {
 	for _, x := range f["profiles"].items() {
 		p.profile(x)
 	}
-	for _, x := range f["probes"].items() {
-		p.unused(x)
-	}
+	p.unused()
 	p.late()
 	p.outside(f)
 	p.duty(f)
@@ -150,110 +147,6 @@ func (p *reader) site(v value) {
 		return
 	}
 	s.Location = loc
-}
-
-var (
-	dsAddress  = regexp.MustCompile(`^28-[0-9a-fA-F]{12}$`)
-	i2cAddress = regexp.MustCompile(`^0x1[89a-fA-F]$`)
-)
-
-func (p *reader) probe(v value) {
-	f := v.fields("id", "chip", "bus", "address", "medium", "judges", "calibration")
-	x := &probe{at: v}
-	x.ID = f["id"].id(v)
-	x.Chip, x.Bus, x.Address = f["chip"].str(""), f["bus"].str(""), f["address"].str("")
-	if p.wired || f["chip"].there() {
-		p.wire(f, v, x)
-	}
-	if !f["medium"].there() {
-		v.bad("the probe's medium is missing: buffered, air or ambient")
-	} else {
-		x.Medium = sensor.Medium(f["medium"].oneOf("", string(sensor.Buffered), string(sensor.Air), string(sensor.Ambient)))
-	}
-	if j := f["judges"]; j.there() {
-		if b, ok := j.boolean(); ok {
-			x.Judges = &b
-		}
-	}
-	if c := f["calibration"]; c.there() {
-		x.Calibration = p.calibration(c)
-	}
-	if !p.unique("probe", x.ID, f["id"]) {
-		return
-	}
-	p.probes[strings.ToLower(x.ID)] = x
-	p.cfg.Probes = append(p.cfg.Probes, x.Probe)
-}
-
-// wire checks where the probe is.
-func (p *reader) wire(f map[string]value, v value, x *probe) {
-	for _, k := range []string{"chip", "bus", "address"} {
-		if !f[k].there() {
-			v.bad("the probe's %s is missing", k)
-			return
-		}
-	}
-	switch f["chip"].oneOf("", "ds18b20", "mcp9808") {
-	case "ds18b20":
-		if !dsAddress.MatchString(x.Address) {
-			f["address"].bad("%q is no address of a DS18B20; 28- and twelve hex digits are, as in 28-00000c8cf9b1", x.Address)
-		}
-		if strings.HasPrefix(x.Bus, "i2c-") || strings.HasPrefix(x.Bus, "spi-") {
-			f["bus"].bad("a DS18B20 is on a one-wire bus, such as onewire-1, not on %q", x.Bus)
-		}
-	case "mcp9808":
-		if !i2cAddress.MatchString(x.Address) {
-			f["address"].bad("%q is no address of an MCP9808; 0x18 to 0x1f are", x.Address)
-		}
-		if strings.HasPrefix(x.Bus, "onewire-") || strings.HasPrefix(x.Bus, "spi-") {
-			f["bus"].bad("an MCP9808 is on an I²C bus, such as i2c-1, not on %q", x.Bus)
-		}
-	}
-	if x.Bus == "" {
-		f["bus"].bad("the bus has no name; onewire-1 or i2c-1 are names")
-		return
-	}
-	x.Address = strings.ToLower(x.Address)
-	key := "address " + x.Bus + " " + x.Address
-	if first, ok := p.ids[key]; ok {
-		line, _ := first.pos()
-		f["address"].bad("the probe in line %d is at %s of %s already; two cannot be", line, x.Address, x.Bus)
-	}
-	p.ids[key] = f["address"]
-}
-
-func (p *reader) calibration(v value) sensor.Calibration {
-	f := v.fields("due", "certificate", "points", "uncertainty")
-	c := sensor.Calibration{Due: f["due"].str(""), Certificate: f["certificate"].str("")}
-	if c.Due != "" {
-		if _, err := time.Parse(time.DateOnly, c.Due); err != nil {
-			f["due"].bad("%q is no date; YYYY-MM-DD is", c.Due)
-		}
-	}
-	for _, x := range f["points"].items() {
-		g := x.fields("reads", "is")
-		if !g["reads"].there() || !g["is"].there() {
-			x.bad("a point needs both: what the probe reads, and what is: {reads: 0.12, is: 0.00}")
-			continue
-		}
-		reads, ok1 := g["reads"].temp()
-		is, ok2 := g["is"].temp()
-		if n := len(c.Points); ok1 && ok2 && n > 0 && reads <= c.Points[n-1].Reads {
-			x.bad("the points must rise: %s comes after %s", reads, c.Points[n-1].Reads)
-		}
-		c.Points = append(c.Points, sensor.CalibrationPoint{Reads: reads, Is: is})
-	}
-	if len(c.Points) > 5 {
-		f["points"].bad("%d points; five are the most", len(c.Points))
-	}
-	if u := f["uncertainty"]; u.there() {
-		t, ok := u.temp()
-		if ok && t < 0 {
-			u.bad("an uncertainty is a half-width and not negative")
-		}
-		c.Uncertainty = t
-	}
-	return c
 }
 
 func (p *reader) rng(v, parent value) (r coldchain.Range, ok bool) {
@@ -340,20 +233,19 @@ func (p *reader) unitProbes(v, parent value, u *coldchain.Unit) {
 		if j {
 			judging++
 		}
-		u.Probes = append(u.Probes, coldchain.UnitProbe{ID: q.ID, Instrument: instrument(q.Probe), Judges: j})
+		u.Probes = append(u.Probes, p.unitProbe(q, j))
 	}
 	if judging == 0 && len(mine) == len(v.items()) {
 		v.bad("unit %s has no judging probe: nothing would watch it; give it a buffered or air probe, or say `judges: true`", u.ID)
 	}
 }
 
-func (p *reader) unused(v value) {
-	id := ""
-	if f := v.fields("id", "chip", "bus", "address", "medium", "judges", "calibration"); f["id"].there() {
-		id, _ = f["id"].text()
-	}
-	if q := p.probes[strings.ToLower(id)]; q != nil && q.unit == "" {
-		p.warn(v, "probe %s is in no unit: it is read and judges nothing", q.ID)
+// unused warns of probes that are in no unit.
+func (p *reader) unused() {
+	for _, c := range p.cfg.Probes {
+		if q := p.probes[strings.ToLower(c.ID)]; q.unit == "" {
+			p.warn(q.at, "probe %s is in no unit: it is read and judges nothing", q.ID)
+		}
 	}
 }
 

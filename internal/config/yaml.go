@@ -276,6 +276,16 @@ func (v value) spanOr(def time.Duration) time.Duration {
 	return d
 }
 
+// day reads YYYY-MM-DD as it is written; "" where it is not there.
+func (v value) day() string {
+	s := v.str("")
+	if _, err := time.Parse(time.DateOnly, s); err != nil && v.there() {
+		v.bad("%q is no date; YYYY-MM-DD is", s)
+		return ""
+	}
+	return s
+}
+
 func (v value) number(def float64) float64 {
 	if !v.there() {
 		return def

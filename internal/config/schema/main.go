@@ -8,6 +8,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
+
+	"coldkeep/sensor"
 )
 
 type schema map[string]any
@@ -43,6 +46,13 @@ func limits(about string) schema {
 	return object(about, schema{"low": number("°C, itself inside"), "high": number("°C, itself inside")}, "low", "high")
 }
 
+func chipNames() (names []string) {
+	for _, c := range sensor.Chips() {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
 func file() schema {
 	alarm := object("An alarm of the unit: above or below with `for`, or with `total` and `within`; or no_data.", schema{
 		"id": id("Its name within the unit."), "above": number("°C: beyond is strictly above."), "below": number("°C: beyond is strictly below."), "inclusive": truth("At the limit is beyond, too."),
@@ -62,9 +72,18 @@ func file() schema {
 		"sampling": object("How often the probes are read.", schema{"interval": span("Between sweeps; default 10s.")}),
 		"ask":      object("Whom pages and messages send people to.", schema{"name": text("Who, as a role: the clinic manager."), "phone": text("As it is dialled.")}),
 		"probes": list(object("A sensor at one place.", schema{
-			"id": id("Its place; a new instrument behind it keeps it."), "chip": choice("What is read.", "ds18b20", "mcp9808"), "bus": text("onewire-N, i2c-N, or any name of periph."),
-			"address": schema{"type": []string{"string", "integer"}, "description": "28-00000c8cf9b1 as the kernel writes it, or 0x18."},
-			"medium":  choice("What it measures in.", "buffered", "air", "ambient"), "judges": truth("Whether it judges; default: the buffered ones, else those in air."),
+			"id": id("Its place; a new instrument behind it keeps it."), "chip": choice("What is read.", chipNames()...), "bus": text("onewire-N, i2c-N, spi-B.C, or any name of periph."),
+			"address": schema{"type": []string{"string", "integer"}, "description": "28-00000c8cf9b1 as the kernel writes it, or 0x18; none on SPI."},
+			"mux":     text("Behind this port of a PCA9548 on the bus: 0x70/3."), "bridge": schema{"type": []string{"string", "integer"}, "description": "A one-wire chip behind the DS2482-100 at this address of an I²C bus: 0x18."},
+			"element": choice("max31865: the resistor; max31856: the thermocouple.", slices.Concat(sensor.Elements("max31865"), sensor.Elements("max31856"))...),
+			"wires":   schema{"enum": []int{2, 3, 4}, "description": "max31865: leads of the resistor; default 4."}, "reference": number("max31865: its reference resistor, Ω; default 430 with a pt100, 4300 with a pt1000."),
+			"mains": schema{"enum": []int{50, 60}, "description": "max31865, max31856: whose hum is filtered, Hz; default 50."}, "input": schema{"enum": []int{0, 1, 2, 3}, "description": "ads1115: A0 to A3."},
+			"series": number("ads1115: the fixed resistor from the supply to the thermistor, Ω."), "supply": number("ads1115: across both, V."), "r25": number("ads1115: the thermistor at 25 °C, Ω."), "beta": number("ads1115: its β, K."),
+			"a": number("ads1115: Steinhart–Hart's first, with R in Ω."), "b": number("ads1115: its second."), "c": number("ads1115: its third."),
+			"range": limits("What the probe can show at its place; outside it is a fault. Default: as far as the chip measures."), "slope": number("°C per minute: a faster change is a fault until it comes twice; default 20 buffered, 200 in air."),
+			"frozen": span("The very same value for this long is a fault; default 6h for fine chips, 24h for coarse ones."), "tolerance": number("°C: how far another judging probe of the unit may be from it; default 2."),
+			"position": text("Where in the unit it is."), "photo": text("A file that shows it."), "mapping": text("The report of the temperature mapping."), "mapping_due": text("When the next mapping is due, 2028-05-01."),
+			"medium": choice("What it measures in.", "buffered", "air", "ambient"), "judges": truth("Whether it judges; default: the buffered ones, else those in air."),
 			"calibration": object("From its certificate.", schema{"due": text("When it is due again, 2027-05-01."), "certificate": text("Its number."),
 				"points":      list(object("What it reads, and what is.", schema{"reads": number("°C"), "is": number("°C")}, "reads", "is"), "At most five, rising."),
 				"uncertainty": number("°C, half-width.")}),
