@@ -156,6 +156,20 @@ func (p Probe) Wiring() (list []Wrong) {
 	return append(list, p.settings(c)...)
 }
 
+// Place is where on the wires a probe is: no two can be at one.
+func (p Probe) Place() string {
+	parts := []string{p.Bus}
+	for _, s := range []string{p.Mux, p.Bridge, p.Address} {
+		if s != "" {
+			parts = append(parts, strings.ToLower(s))
+		}
+	}
+	if p.Chip == "ads1115" { // one chip, four probes
+		parts = append(parts, fmt.Sprintf("A%d", p.Settings.Input))
+	}
+	return strings.Join(parts, " ")
+}
+
 var exampleBus = map[BusKind]string{OneWire: "onewire-1", I2C: "i2c-1", SPI: "spi-0.0"}
 
 // Elements are the sensing elements that a chip can have; nil where it has its

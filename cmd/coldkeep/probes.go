@@ -22,8 +22,11 @@ type probesCommand struct {
 func (probesCommand) Help() string {
 	var b strings.Builder
 	b.WriteString("Chips that can be read:\n")
-	for _, c := range chips.Supported() {
-		fmt.Fprintf(&b, "\n%s  %s; address like %s", c.Name, c.Text, c.Address)
+	for _, c := range sensor.Chips() {
+		fmt.Fprintf(&b, "\n%s  %s", c.Name, c.Text)
+		if c.Example != "" {
+			fmt.Fprintf(&b, "; address like %s", c.Example)
+		}
 	}
 	return b.String()
 }

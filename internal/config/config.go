@@ -108,5 +108,5 @@ func instrument(p sensor.Probe) string {
 	if p.Settings.Element != "" {
 		parts = append(parts, p.Settings.Element)
 	}
-	return strings.Join(append(parts, wiredAt(p)), " ")
+	return strings.Join(append(parts, p.Place()), " ")
 }

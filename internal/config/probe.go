@@ -76,26 +76,12 @@ func (p *reader) wire(f map[string]value, v value, x *probe) {
 		}
 		at.bad("%s", w.Text)
 	}
-	key := "address " + wiredAt(x.Probe)
+	key := "address " + x.Place()
 	if first, ok := p.ids[key]; ok {
 		line, _ := first.pos()
-		v.bad("the probe in line %d is at %s already; two cannot be", line, wiredAt(x.Probe))
+		v.bad("the probe in line %d is at %s already; two cannot be", line, x.Place())
 	}
 	p.ids[key] = v
-}
-
-// wiredAt is where on the wires a probe is.
-func wiredAt(p sensor.Probe) string {
-	parts := []string{p.Bus}
-	for _, s := range []string{p.Mux, p.Bridge, p.Address} {
-		if s != "" {
-			parts = append(parts, s)
-		}
-	}
-	if p.Chip == "ads1115" {
-		parts = append(parts, "A"+string(rune('0'+p.Settings.Input)))
-	}
-	return strings.Join(parts, " ")
 }
 
 // plausible reads what the probe can show at its place.

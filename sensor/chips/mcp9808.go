@@ -13,10 +13,8 @@ import (
 
 // The MCP9808, after Microchip's datasheet DS25095A.
 const (
-	mcp9808First = 0x18 // p. 13: three address pins
-	mcp9808Last  = 0x1f
-	mcp9808Low   = sensor.Temp(-40000) // p. 1
-	mcp9808High  = sensor.Temp(125000)
+	mcp9808Low  = sensor.Temp(-40000) // p. 1
+	mcp9808High = sensor.Temp(125000)
 
 	mcp9808Maker  = 0x0054 // register 6, p. 27
 	mcp9808Device = 0x04   // register 7, upper byte; the lower is a revision, p. 28
@@ -31,14 +29,22 @@ const (
 type mcp9808Chip struct {
 	addr uint16
 	dev  *mcp9808.Dev
+	bus  turned // that dev was made with
+}
+
+// start has nothing to do with a chip that is known: it measures all the time.
+func (c *mcp9808Chip) start(b i2c.Bus) (time.Duration, outcome) {
+	if c.dev != nil {
+		return 0, outcome{}
+	}
+	if o := c.introduce(b); o.fault != "" {
+		return 0, o
+	}
+	return mcp9808Conversion, outcome{}
 }
 
 func (c *mcp9808Chip) read(b i2c.Bus) outcome {
-	if c.dev == nil {
-		if o := c.introduce(b); o.fault != "" {
-			return o
-		}
-	}
+	c.bus.Bus = b
 	t, err := c.dev.SenseTemp()
 	if err == nil && t == physic.ZeroCelsius {
 		// Exactly 0 °C is a temperature, and also what the chip shows between
@@ -85,14 +91,14 @@ func (c *mcp9808Chip) introduce(b i2c.Bus) outcome {
 	if o := c.identify(b); o.fault != "" {
 		return o
 	}
-	dev, err := mcp9808.New(b, &mcp9808.Opts{Addr: int(c.addr), Res: mcp9808.Maximum})
+	c.bus.Bus = b
+	dev, err := mcp9808.New(&c.bus, &mcp9808.Opts{Addr: int(c.addr), Res: mcp9808.Maximum})
 	if err != nil {
 		return outcome{fault: sensor.FaultBus, cause: fmt.Errorf("set up chip: %w", err)}
 	}
 	if _, err := dev.SenseTemp(); err != nil { // wakes it where it sleeps
 		return outcome{fault: sensor.FaultBus, cause: fmt.Errorf("wake chip: %w", err)}
 	}
-	time.Sleep(mcp9808Conversion)
 	c.dev = dev
 	return outcome{}
 }

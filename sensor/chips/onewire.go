@@ -1,7 +1,6 @@
 package chips
 
 import (
-	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
@@ -12,26 +11,14 @@ import (
 	"coldkeep/sensor"
 )
 
-// parseROM reads a one-wire address as the kernel writes it: the family, a
-// hyphen, and the serial's 12 hex digits, highest byte first. periph wants the
+// parseROM reads a one-wire address as the kernel writes it. periph wants the
 // whole ROM in one word: family lowest, then the serial, and the CRC on top.
 func parseROM(s string) (onewire.Address, error) {
-	family, serial, ok := strings.Cut(strings.ToLower(s), "-")
-	f, err1 := hex.DecodeString(family)
-	n, err2 := hex.DecodeString(serial)
-	if !ok || err1 != nil || err2 != nil || len(f) != 1 || len(n) != 6 {
-		return 0, fmt.Errorf("address %q: write it as the kernel does, for example 28-00000c8cf9b1 (family, hyphen, 12 hex digits)", s)
+	rom, err := sensor.ROM(s)
+	if err != nil {
+		return 0, err
 	}
-	if f[0] != ds18b20Family {
-		return 0, fmt.Errorf("address %q: family %s is no DS18B20, whose addresses begin with 28-", s, family)
-	}
-	rom := make([]byte, 8)
-	rom[0] = f[0]
-	for i := range 6 {
-		rom[1+i] = n[5-i]
-	}
-	rom[7] = crc8(rom[:7])
-	var a onewire.Address
+	a := onewire.Address(crc8(rom[:])) << 56
 	for i, b := range rom {
 		a |= onewire.Address(b) << (8 * i)
 	}

@@ -21,34 +21,6 @@ import (
 	"coldkeep/sensor"
 )
 
-// A Kind is the kind of bus that a chip sits on.
-type Kind string
-
-// The kinds of buses.
-const (
-	OneWire Kind = "onewire"
-	I2C     Kind = "i2c"
-)
-
-// A Chip is a chip that can be read.
-type Chip struct {
-	Name      string      // as in the config: ds18b20
-	Kind      Kind        // the bus it sits on
-	Low, High sensor.Temp // what it can measure, both ends included
-	Address   string      // an example of its address
-	Text      string      // one line for a person
-}
-
-// Supported lists the chips that Open knows, by name.
-func Supported() []Chip {
-	return []Chip{
-		{Name: "ds18b20", Kind: OneWire, Low: ds18b20Low, High: ds18b20High, Address: "28-00000c8cf9b1",
-			Text: "DS18B20 one-wire probe, -55…125 °C in steps of 1/16 °C; powered by a third wire"},
-		{Name: "mcp9808", Kind: I2C, Low: mcp9808Low, High: mcp9808High, Address: "0x18",
-			Text: "MCP9808 I²C sensor, -40…125 °C in steps of 1/16 °C; addresses 0x18…0x1f"},
-	}
-}
-
 // Options are the same for all buses. The zero value is usable.
 type Options struct {
 	// Deadline is how long a sweep of one bus may take before the bus is
@@ -70,43 +42,23 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Check says what is wrong with a probe's chip, bus and address, and what
-// would be right. It opens nothing.
+// Check says what is wrong with a probe's chip, bus, address and settings, and
+// what would be right. It opens nothing.
 func Check(p sensor.Probe) error {
-	c, err := chipNamed(p.Chip)
-	if err != nil {
-		return fmt.Errorf("check probe %q: %w", p.ID, err)
+	var errs []error
+	for _, w := range p.Wiring() {
+		errs = append(errs, fmt.Errorf("check probe %q: %s: %s", p.ID, w.Field, w.Text))
 	}
-	if strings.TrimSpace(p.Bus) == "" {
-		return fmt.Errorf("check probe %q: no bus: write for example %s-1", p.ID, c.Kind)
-	}
-	// A name of the other kind's form is a mistake; a free name may be either.
-	for _, k := range []Kind{OneWire, I2C} {
-		if k != c.Kind && strings.HasPrefix(p.Bus, string(k)+"-") {
-			return fmt.Errorf("check probe %q: chip %s sits on a bus %s-N, not on %q", p.ID, c.Name, c.Kind, p.Bus)
-		}
-	}
-	switch c.Kind {
-	case OneWire:
-		_, err = parseROM(p.Address)
-	case I2C:
-		_, err = parseI2C(p.Address, mcp9808First, mcp9808Last)
-	}
-	if err != nil {
-		return fmt.Errorf("check probe %q: %w", p.ID, err)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
-func chipNamed(name string) (Chip, error) {
-	var names []string
-	for _, c := range Supported() {
-		if c.Name == name {
-			return c, nil
-		}
-		names = append(names, c.Name)
+// kindOf is the kind of bus that a probe's wire belongs to.
+func kindOf(p sensor.Probe) sensor.BusKind {
+	if p.Bridge != "" {
+		return sensor.I2C
 	}
-	return Chip{}, fmt.Errorf("chip %q is not supported: use one of %s", name, strings.Join(names, ", "))
+	c, _ := sensor.ChipNamed(p.Chip) // Check has found it
+	return c.Bus
 }
 
 // Open groups the probes by bus, in order of first appearance, and gives one
@@ -123,30 +75,24 @@ func Open(ctx context.Context, probes []sensor.Probe, opts Options) ([]sensor.Bu
 	opts = opts.withDefaults()
 	var errs []error
 	var names []string
-	kinds := map[string]Kind{}
+	kinds := map[string]sensor.BusKind{}
 	groups := map[string][]sensor.Probe{}
-	places := map[string]string{} // bus and address -> probe id
+	places := map[string]string{} // where on the wires -> probe id
 	for _, p := range probes {
 		if err := Check(p); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		c, err := chipNamed(p.Chip)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		place := p.Bus + " " + strings.ToLower(p.Address)
-		if other, taken := places[place]; taken {
+		if other, taken := places[p.Place()]; taken {
 			errs = append(errs, fmt.Errorf("open bus %q: probes %q and %q have the same address %s: give each its own", p.Bus, other, p.ID, p.Address))
 			continue
 		}
-		places[place] = p.ID
+		places[p.Place()] = p.ID
 		if k, known := kinds[p.Bus]; !known {
-			kinds[p.Bus] = c.Kind
+			kinds[p.Bus] = kindOf(p)
 			names = append(names, p.Bus)
-		} else if k != c.Kind {
-			errs = append(errs, fmt.Errorf("open bus %q: probe %q needs %s, but the probes before it need %s: give it another bus", p.Bus, p.ID, c.Kind, k))
+		} else if k != kindOf(p) {
+			errs = append(errs, fmt.Errorf("open bus %q: probe %q needs %s, but the probes before it need %s: give it another bus", p.Bus, p.ID, kindOf(p), k))
 			continue
 		}
 		groups[p.Bus] = append(groups[p.Bus], p)
@@ -168,21 +114,55 @@ func Open(ctx context.Context, probes []sensor.Probe, opts Options) ([]sensor.Bu
 
 // opener is the one switch over kinds of buses; each kind switches over its
 // chips by the probes it is given.
-func opener(kind Kind, name string, probes []sensor.Probe) (func() (wire, error), error) {
+func opener(kind sensor.BusKind, name string, probes []sensor.Probe) (func() (wire, error), error) {
 	switch kind {
-	case OneWire:
+	case sensor.OneWire:
 		return openerOneWire(name, probes)
-	case I2C:
+	case sensor.I2C:
 		return openerI2C(name, probes)
+	case sensor.SPI:
+		return openerSPI(name, probes)
 	}
 	return nil, fmt.Errorf("open %s bus: no such kind of bus", kind)
 }
 
-// registryName turns the config's onewire-N into periph's OneWireN and i2c-N
-// into I2CN. Any other name is periph's own and stays.
+// newI2CChip is the one switch over the chips on I²C. It touches nothing.
+func newI2CChip(p sensor.Probe, addr uint16) (i2cChip, error) {
+	switch p.Chip {
+	case "ads1115":
+		return newADS1115(p, addr), nil
+	case "bme280", "bmp280":
+		return newBMx280(p, addr), nil
+	case "hdc302x":
+		return newHDC302x(addr), nil
+	case "mcp9808":
+		return &mcp9808Chip{addr: addr}, nil
+	case "sht4x":
+		return newSHT4x(addr), nil
+	case "tmp102":
+		return newTMP102(addr), nil
+	case "tmp117":
+		return newTMP117(addr), nil
+	}
+	return nil, fmt.Errorf("chip %s is not one on I²C", p.Chip)
+}
+
+// newSPIChip is the one switch over the chips on SPI. It touches nothing.
+func newSPIChip(p sensor.Probe) (spiChip, error) {
+	switch p.Chip {
+	case "max31856":
+		return newMAX31856(p), nil
+	case "max31865":
+		return newMAX31865(p), nil
+	}
+	return nil, fmt.Errorf("chip %s is not one on SPI", p.Chip)
+}
+
+// registryName turns the config's onewire-N into periph's OneWireN, i2c-N into
+// I2CN, and spi-B.C into SPIB.C. Any other name is periph's own and stays.
 func registryName(name string) string {
-	for prefix, periph := range map[string]string{"onewire-": "OneWire", "i2c-": "I2C"} {
-		if n, ok := strings.CutPrefix(name, prefix); ok && isDigits(n) {
+	for prefix, periph := range map[string]string{"onewire-": "OneWire", "i2c-": "I2C", "spi-": "SPI"} {
+		if n, ok := strings.CutPrefix(name, prefix); ok && isDigits(strings.Replace(n, ".", "", 1)) {
 			return periph + n
 		}
 	}

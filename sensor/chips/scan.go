@@ -75,7 +75,7 @@ func Scan() ([]Found, error) {
 }
 
 func scanI2C(b i2c.Bus, name string) (list []Found) {
-	for a := uint16(mcp9808First); a <= mcp9808Last; a++ {
+	for a := uint16(0x18); a <= 0x1f; a++ {
 		c := mcp9808Chip{addr: a}
 		f := Found{Bus: name, Address: fmt.Sprintf("%#x", a)}
 		switch o := c.identify(b); o.fault {

@@ -19,14 +19,14 @@ type I2C struct {
 	name string
 
 	mu    sync.Mutex
-	chips map[uint16]*MCP9808
+	chips map[uint16]Device
 	hang  chan struct{}
 }
 
 // NewI2C registers a bus under a name in periph's i2creg. The name must be
 // free; Close frees it.
 func NewI2C(name string) (*I2C, error) {
-	b := &I2C{name: name, chips: map[uint16]*MCP9808{}}
+	b := &I2C{name: name, chips: map[uint16]Device{}}
 	if err := i2creg.Register(name, nil, -1, func() (i2c.BusCloser, error) { return &i2cHandle{b}, nil }); err != nil {
 		return nil, fmt.Errorf("register bus %s: %w", name, err)
 	}
@@ -39,8 +39,15 @@ func (b *I2C) Close() error {
 	return i2creg.Unregister(b.name)
 }
 
+// A Device is a chip on an I²C bus. tx is a write and then a read, with a
+// repeated start between where both have bytes; what it does not drive reads as
+// ones, and an error is errNack: it does not acknowledge.
+type Device interface {
+	tx(w, r []byte, now time.Time) error
+}
+
 // Add puts a chip on the bus.
-func (b *I2C) Add(addr uint16, c *MCP9808) {
+func (b *I2C) Add(addr uint16, c Device) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.chips[addr] = c
@@ -76,78 +83,4 @@ func (h *i2cHandle) Tx(addr uint16, w, r []byte) error {
 		return errNack
 	}
 	return c.tx(w, r, time.Now())
-}
-
-// An MCP9808 is a simulated chip, after Microchip's datasheet DS25095A.
-type MCP9808 struct {
-	source Source
-
-	mu      sync.Mutex
-	state   Trouble
-	config  uint16
-	limits  [3]uint16
-	res     byte
-	value   uint16 // of the last conversion
-	powered time.Time
-}
-
-// NewMCP9808 makes a chip that got power just now.
-func NewMCP9808(source Source) *MCP9808 {
-	return &MCP9808{source: source, res: 3, powered: time.Now()}
-}
-
-// Set makes something go wrong with the chip, or right again.
-func (c *MCP9808) Set(t Trouble) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if t == PoweredAnew {
-		c.powered, c.value, c.config, c.res, t = time.Now(), 0, 0, 3, None
-	}
-	c.state = t
-}
-
-func (c *MCP9808) tx(w, r []byte, now time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state == Unplugged {
-		return errNack
-	}
-	if len(w) == 0 {
-		return nil
-	}
-	reg := w[0] & 0x0f
-	switch data := w[1:]; {
-	case len(data) >= 2 && reg == 1:
-		c.config = uint16(data[0])<<8 | uint16(data[1])
-	case len(data) >= 2 && reg >= 2 && reg <= 4:
-		c.limits[reg-2] = uint16(data[0])<<8 | uint16(data[1])
-	case len(data) >= 1 && reg == 8:
-		c.res = data[0] & 3
-	}
-	var v uint16
-	switch reg {
-	case 1:
-		v = c.config
-	case 2, 3, 4:
-		v = c.limits[reg-2]
-	case 5:
-		// The first conversion takes 250 ms; until then the register is zero.
-		if c.config&0x100 == 0 && c.state != Frozen && now.Sub(c.powered) >= 250*time.Millisecond {
-			c.value = uint16(sixteenths(c.source(now))) & 0x1fff
-		}
-		v = c.value
-	case 6:
-		v = 0x0054
-	case 7:
-		v = 0x0400
-	case 8:
-		v = uint16(c.res) << 8
-	}
-	if c.state == WrongIdentity && reg >= 6 && reg <= 7 {
-		v = 0x0ff0
-	}
-	for i := range r {
-		r[i] = byte(v >> (8 * (1 - i%2)))
-	}
-	return nil
 }

@@ -1,0 +1,3 @@
+package chips
+
+func newSHT4x(addr uint16) i2cChip { return nil }

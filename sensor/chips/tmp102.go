@@ -1,0 +1,3 @@
+package chips
+
+func newTMP102(addr uint16) i2cChip { return nil }
