@@ -24,7 +24,13 @@ const (
 	Noise         Trouble = "noise"          // its bytes arrive damaged
 	Frozen        Trouble = "frozen"         // does not convert when told to
 	PoweredAnew   Trouble = "powered_anew"   // lost power: shows its power-on value, 85 °C
-	WrongIdentity Trouble = "wrong_identity" // MCP9808: another chip answers
+	WrongIdentity Trouble = "wrong_identity" // another chip answers at the address
+	Intermittent  Trouble = "intermittent"   // does not acknowledge now and then: every third transaction
+	Zeros         Trouble = "zeros"          // whatever is read is zeros
+	Ones          Trouble = "ones"           // whatever is read is ones
+	Busy          Trouble = "busy"           // never says that it has finished
+	Open          Trouble = "open"           // its sensing element is broken
+	Shorted       Trouble = "shorted"        // its sensing element is shorted
 )
 
 func sixteenths(c float64) int16 { return int16(math.Round(c * 16)) }
