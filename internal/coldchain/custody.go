@@ -106,6 +106,7 @@ func (e *Evaluator) orderReceive(ev Event, c Command, b *batch) (Event, error) {
 		return ev, refuse("bad_request", "%d vials: a batch has none or more", c.Vials)
 	}
 	ev.Kind, ev.Profile, ev.Lot, ev.Vials, ev.Expiry = BatchReceived, p.ID, c.Lot, c.Vials, c.Expiry
+	ev.GTIN, ev.Serial = c.GTIN, c.Serial
 	return ev, nil
 }
 
@@ -154,7 +155,7 @@ func (e *Evaluator) Apply(ev Event) error {
 		if p == nil {
 			return fmt.Errorf("receive batch %s: no profile %q", ev.Batch, ev.Profile)
 		}
-		e.addBatch(Life{ID: ev.Batch, Profile: p.ID, Lot: ev.Lot, Vials: ev.Vials, Expiry: ev.Expiry}, p, ev.Time)
+		e.addBatch(Life{ID: ev.Batch, Profile: p.ID, Lot: ev.Lot, Vials: ev.Vials, Expiry: ev.Expiry, GTIN: ev.GTIN, Serial: ev.Serial}, p, ev.Time)
 		return nil
 	}
 	b := e.find(ev.Batch)

@@ -16,6 +16,8 @@ type Life struct {
 	Lot        string
 	Vials      int
 	Expiry     string // YYYY-MM-DD
+	GTIN       string // of its supplier's code, 14 digits; "" where none was scanned
+	Serial     string
 	Placements []Placement
 	Ended      *sensor.Instant // where life goes on after the last To
 	// Dispositions are what people have decided of it, in order of time.

@@ -26,6 +26,7 @@ type Config struct {
 	Probes   []sensor.Probe
 	Units    []coldchain.Unit
 	Profiles []coldchain.Profile
+	Products map[string]string // GTIN of 14 digits -> profile
 	MQTT     MQTT
 	Web      Web
 	Ask      Ask

@@ -50,6 +50,8 @@ type Options struct {
 	Probes   []sensor.Probe
 	Buses    []sensor.Bus
 	Interval time.Duration // between slots; ≥ 1 ms
+	// Products tells the profile of goods by their GTIN of 14 digits.
+	Products map[string]string
 	Site     coldchain.Site
 	Node     string
 	Version  string
