@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"internal/metrics":       {"sensor", "internal/coldchain"},
 	"internal/web":           {"sensor", "internal/coldchain"},
 	"deploy":                 {},
+	"configs/profiles":       {},
 	"deploy/grafana":         {},
 	"deploy/grafana/write":   {"deploy/grafana"},
 	"internal/config/schema": {"alert", "sensor"},
