@@ -80,7 +80,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	m := monitor.New(st, monitor.Options{Config: d.cfg.Judging(), Probes: d.cfg.Probes, Buses: d.buses, Interval: d.cfg.Sampling, Site: d.cfg.Place(), Node: d.cfg.Node,
 		Duty: call.duty, Words: call.words, AnswerKey: call.key, Peers: func() ([]monitor.Peer, bool) { return silentPeers(publisher) },
 		Products: d.cfg.Products,
-		Version: thisVersion().Version, Demo: d.demo, Log: d.log})
+		Version:  thisVersion().Version, Demo: d.demo, Log: d.log})
 	if err := m.Open(ctx); err != nil {
 		return err
 	}
