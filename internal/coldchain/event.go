@@ -146,7 +146,7 @@ type Check struct {
 	// Drift is how much further from a reference it reads than at the first
 	// check of this instrument.
 	Drift    *sensor.Temp    `json:"drift_c,omitempty"`
-	LastGood *sensor.Instant `json:"last_good,omitempty"` // the check before, if it was good
+	LastGood *sensor.Instant `json:"last_good,omitempty"` // the newest good check before, of this instrument
 	Batches  []string        `json:"batches,omitempty"`   // not good: those judged on it since then
 }
 

@@ -179,6 +179,7 @@ func (m *Monitor) situation(s *coldchain.Snapshot, at sensor.Instant) alert.Situ
 		sit.Found = append(sit.Found, alert.Alarm{Key: "clock", Kind: alert.Clock, Severity: alert.Warning, Rule: RuleClock,
 			Text: "the clock is not synchronised: look at the network, or at the machine's time server"})
 	}
+	sit.Found = append(sit.Found, m.probesFound(at)...)
 	return sit
 }
 

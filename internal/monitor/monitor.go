@@ -114,6 +114,10 @@ type Monitor struct {
 	failures uint64
 	looked   time.Time // monotonic: of the last look for clock steps
 
+	out  map[string]coldchain.ProbeCheck // probes that are out, by id
+	off  map[string]coldchain.CheckMade  // instruments whose newest check was not good
+	dues dues
+
 	desk          *alert.Desk
 	deskMoved     bool           // since it was kept
 	deskKept      sensor.Instant // when
@@ -144,7 +148,7 @@ func New(st Store, o Options) *Monitor {
 	}
 	m := &Monitor{made: time.Now(), o: o, st: st, log: o.Log, requests: make(chan request, commandQueue), changed: make(chan struct{}), ended: make(chan struct{}),
 		units: map[string]string{}, probes: map[string]*probeSeen{}, days: map[string]*dayRange{}, trends: map[string]*trend{},
-		counts: map[string]coldchain.NotificationCount{}, boot: bootID()}
+		counts: map[string]coldchain.NotificationCount{}, boot: bootID(), out: map[string]coldchain.ProbeCheck{}, off: map[string]coldchain.CheckMade{}}
 	for channel := range o.Duty.Kinds {
 		m.counts[channel] = coldchain.NotificationCount{} // one that comes from nowhere has no increase
 	}
@@ -186,6 +190,9 @@ func (m *Monitor) Open(ctx context.Context) error {
 			return fmt.Errorf("open monitor: %w", err)
 		}
 	}
+	if err := m.recallProbes(ctx); err != nil {
+		return fmt.Errorf("open monitor: %w", err)
+	}
 	if err := m.openDesk(ctx); err != nil {
 		return fmt.Errorf("open monitor: %w", err)
 	}
@@ -215,7 +222,7 @@ func (m *Monitor) begin(t sensor.Instant, s *coldchain.Step) {
 		m.log.Error("config cannot hold", "from", t.String(), "cause", err)
 		return
 	}
-	m.held = cfg
+	m.held, m.dues = cfg, dues{}
 	m.add(s, changed)
 }
 
@@ -274,8 +281,13 @@ func (m *Monitor) Run(ctx context.Context) error {
 
 // deskWait is how long the desk can wait at most to be asked again.
 func (m *Monitor) deskWait() time.Duration {
-	now := timeOf(m.clock.now())
-	return m.desk.Next(now).Sub(now)
+	at := m.clock.now()
+	now := timeOf(at)
+	wait := m.desk.Next(now).Sub(now)
+	if over := m.overdue(at); over != 0 {
+		wait = min(wait, over.Sub(at))
+	}
+	return wait
 }
 
 // turn notes that the loop turns, by a clock that nobody sets.

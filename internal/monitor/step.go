@@ -48,6 +48,7 @@ func (m *Monitor) take(s *coldchain.Step, sw sensor.Sweep) {
 		m.seq++
 		r.Seq = m.seq
 		m.mu.Unlock()
+		r.Check = m.underCheck(r.Probe, r.Time)
 		m.e.Observe(*r)
 		m.saw(*r)
 	}
