@@ -39,12 +39,6 @@ type ProbeStay struct {
 	MappingDue      string                    `json:"mapping_due,omitempty"`
 }
 
-// Chip is the first word of the instrument.
-func (s *ProbeStay) Chip() string {
-	chip, _, _ := strings.Cut(s.Instrument, " ")
-	return chip
-}
-
 // A CheckMade is a check with who made it.
 type CheckMade struct {
 	Time   sensor.Instant `json:"time"`
@@ -72,6 +66,28 @@ func (p *ProbePast) LastCheck() *CheckMade {
 		}
 	}
 	return nil
+}
+
+// A ProbeNow is where a probe is at present, and how well it is known.
+type ProbeNow struct {
+	ID   string `json:"id"`
+	Chip string `json:"chip"`
+	ProbeStay
+	LastCheck *CheckMade  `json:"last_check"` // of the instrument that stands there now
+	Out       *ProbeCheck `json:"check"`      // it is under check, or out
+}
+
+// ProbesNow are the probes of the newest config.
+func ProbesNow(pasts []ProbePast) []ProbeNow {
+	list := []ProbeNow{}
+	for i := range pasts {
+		p := &pasts[i]
+		if s := p.Now(); s != nil {
+			chip, _, _ := strings.Cut(s.Instrument, " ") // its first word
+			list = append(list, ProbeNow{ID: p.ID, Chip: chip, ProbeStay: *s, LastCheck: p.LastCheck(), Out: p.Out})
+		}
+	}
+	return list
 }
 
 // PastOf tells what became of each probe, from the events of ProbeKinds in the

@@ -38,6 +38,8 @@ type Config struct {
 	Warnings  Errors // nothing is wrong, but a person should look
 
 	files []named
+	// undated are judging probes of whose calibration no end is stated.
+	undated Errors
 }
 
 // Site is where the daemon runs.

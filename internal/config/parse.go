@@ -233,6 +233,7 @@ func (p *reader) unitProbes(v, parent value, u *coldchain.Unit) {
 		}
 		if j {
 			judging++
+			p.dated(q)
 		}
 		u.Probes = append(u.Probes, p.unitProbe(q, j))
 	}

@@ -212,8 +212,11 @@ func (t topics) alarms(e *coldchain.Event, now time.Time) (list []message) {
 // reading is written by hand: of a week's outage there are half a million.
 func (t topics) reading(e coldchain.Entry) message {
 	r := e.Reading
-	b := make([]byte, 0, 256)
-	b = strconv.AppendBool(append(b, `{"clock_synchronized":`...), e.Synchronized)
+	b := append(make([]byte, 0, 256), '{')
+	if r.Check {
+		b = append(b, `"check":1,`...) // a number: what feeds a time series keeps numbers
+	}
+	b = strconv.AppendBool(append(b, `"clock_synchronized":`...), e.Synchronized)
 	if !r.Good() {
 		b = appendText(append(b, `,"fault":`...), string(r.Fault))
 	}

@@ -38,15 +38,16 @@ type unitView struct {
 }
 
 type probeView struct {
-	ID           string          `json:"id"`
-	Chip         string          `json:"chip"`
-	Medium       sensor.Medium   `json:"medium"`
-	Judges       bool            `json:"judges"`
-	Up           bool            `json:"up"`
-	TemperatureC *sensor.Temp    `json:"temperature_c"`
-	Time         *sensor.Instant `json:"time"`
-	Fault        sensor.Fault    `json:"fault,omitempty"`
-	Sentence     string          `json:"fault_text,omitempty"`
+	ID           string                `json:"id"`
+	Chip         string                `json:"chip"`
+	Medium       sensor.Medium         `json:"medium"`
+	Judges       bool                  `json:"judges"`
+	Up           bool                  `json:"up"`
+	TemperatureC *sensor.Temp          `json:"temperature_c"`
+	Time         *sensor.Instant       `json:"time"`
+	Fault        sensor.Fault          `json:"fault,omitempty"`
+	Sentence     string                `json:"fault_text,omitempty"`
+	Check        *coldchain.ProbeCheck `json:"check,omitempty"` // it is under check, or out
 }
 
 func viewUnit(s *coldchain.Snapshot, u *coldchain.UnitState, now sensor.Instant) unitView {
@@ -67,7 +68,7 @@ func viewUnit(s *coldchain.Snapshot, u *coldchain.UnitState, now sensor.Instant)
 		}
 	}
 	for _, p := range u.Probes {
-		x := probeView{ID: p.ID, Chip: p.Chip, Medium: p.Medium, Judges: p.Judges, Up: p.Up, Fault: p.Last.Fault, Sentence: p.Last.Fault.Sentence()}
+		x := probeView{ID: p.ID, Chip: p.Chip, Medium: p.Medium, Judges: p.Judges, Up: p.Up, Fault: p.Last.Fault, Sentence: p.Last.Fault.Sentence(), Check: p.Check}
 		if p.Last.Time != 0 {
 			at := p.Last.Time
 			x.Time = &at
@@ -211,7 +212,9 @@ type readingView struct {
 	Time         sensor.Instant `json:"time"`
 	Probe        string         `json:"probe"`
 	TemperatureC *sensor.Temp   `json:"temperature_c,omitempty"`
+	RawC         *sensor.Temp   `json:"raw_c,omitempty"` // as the chip said, before the calibration
 	Fault        sensor.Fault   `json:"fault,omitempty"`
+	Check        bool           `json:"check,omitempty"` // under check: not judged
 }
 
 func (s *Server) readings(w http.ResponseWriter, r *http.Request) {
@@ -247,9 +250,9 @@ func (s *Server) readings(w http.ResponseWriter, r *http.Request) {
 	}
 	views := make([]readingView, len(list))
 	for i, x := range list {
-		views[i] = readingView{Seq: x.Seq, Time: x.Time, Probe: x.Probe, Fault: x.Fault}
+		views[i] = readingView{Seq: x.Seq, Time: x.Time, Probe: x.Probe, Fault: x.Fault, Check: x.Check}
 		if x.Good() {
-			views[i].TemperatureC = &list[i].Temp
+			views[i].TemperatureC, views[i].RawC = &list[i].Temp, &list[i].Raw
 		}
 	}
 	answer(w, map[string]any{"record": snap.Record, "readings": views, "next": next})

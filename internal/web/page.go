@@ -43,6 +43,7 @@ type alarmView struct {
 
 type pageUnit struct {
 	Title, Temp, Range, Status, Tone, Trend, Age, MinMax, Faults string
+	Checks                                                       []string
 	AtMs                                                         int64
 	Batches                                                      []pageBatch
 }
@@ -126,6 +127,9 @@ func (s *Server) view(snap *coldchain.Snapshot) pageView {
 			x.MinMax = coldchain.Degrees(*u.Min, u.Range.Low) + " to " + coldchain.Degrees(*u.Max, u.Range.High) + " °C since midnight"
 		}
 		for _, p := range u.Probes {
+			if p.Check != nil {
+				x.Checks = append(x.Checks, p.ID+": "+checkLine(p.Check, now, loc))
+			}
 			if p.Last.Time != 0 && !p.Last.Good() {
 				x.Faults += p.ID + ": " + p.Last.Fault.Sentence() + " "
 			}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -54,6 +55,16 @@ func (d *desk) Readings(_ context.Context, probe string, from, to sensor.Instant
 	var list []sensor.Reading
 	for t := from; t < to && len(list) < limit; t += 10_000 {
 		list = append(list, sensor.Reading{Seq: uint64(t), Probe: "p", Time: t, Temp: 5000})
+	}
+	return list, nil
+}
+func (d *desk) EventsOf(_ context.Context, kinds ...coldchain.Kind) (list []coldchain.Event, _ error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range d.journal {
+		if slices.Contains(kinds, e.Kind) {
+			list = append(list, e)
+		}
 	}
 	return list, nil
 }
