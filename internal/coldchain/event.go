@@ -82,7 +82,7 @@ const EventVersion = 1
 //	batch_quarantined batch unit rule text reason doubtful
 //	batch_rejudged    batch rule reason
 //	batch_expired     batch unit expiry text
-//	probe_taken_out   unit probe start end(the latest) purpose by reason
+//	probe_taken_out   unit probe start end(the latest) out_for by reason
 //	probe_put_back    unit probe start end by
 //	probe_checked     unit probe check by
 //	contact_changed   unit contact contact_kind state [fault] start
@@ -132,7 +132,7 @@ type Event struct {
 	Contact     string   `json:"contact,omitempty"`
 	ContactKind string   `json:"contact_kind,omitempty"` // door, mains, alarm
 	State       string   `json:"state,omitempty"`        // of a contact: open, closed, lost, present, raised, quiet, unknown
-	Purpose     string   `json:"purpose,omitempty"`      // why a probe is out: check, which, out
+	Purpose     string   `json:"out_for,omitempty"`      // why a probe is out: check, which, out
 	Check       *Check   `json:"check,omitempty"`        // on probe_checked
 	Config      *Config  `json:"config,omitempty"`       // on config_changed: whole, with what judges
 	Call        *Call    `json:"call,omitempty"`         // on what package alert has decided
