@@ -129,7 +129,7 @@ type Event struct {
 	Channel     string   `json:"channel,omitempty"`
 	Error       string   `json:"error,omitempty"`
 	Record      string   `json:"record,omitempty"` // on started
-	Contact     string   `json:"contact,omitempty"`
+	Contact     string   `json:"contact_id,omitempty"`
 	ContactKind string   `json:"contact_kind,omitempty"` // door, mains, alarm
 	State       string   `json:"state,omitempty"`        // of a contact: open, closed, lost, present, raised, quiet, unknown
 	Purpose     string   `json:"out_for,omitempty"`      // why a probe is out: check, which, out
