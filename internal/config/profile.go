@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/url"
 	"strings"
 	"time"
 
@@ -9,27 +10,6 @@ import (
 	"coldkeep/internal/coldchain"
 	"coldkeep/sensor"
 )
-
-// ParseProfiles reads a file that has profiles alone, as the library's do, with
-// warnings of what each does not allow.
-func ParseProfiles(file string, data []byte) ([]coldchain.Profile, Errors, error) {
-	src, top, ok := open(file, data)
-	if !ok {
-		return nil, nil, src.errs
-	}
-	p := &reader{src: src, cfg: &Config{File: file}, ids: map[string]value{}}
-	list := top.fields("profiles")["profiles"]
-	if !list.there() {
-		top.bad("profiles are missing: list them under `profiles:`")
-	}
-	for _, x := range list.items() {
-		p.profile(x)
-	}
-	if len(src.errs) > 0 {
-		return nil, nil, src.errs.sorted()
-	}
-	return p.cfg.Profiles, p.warns.sorted(), nil
-}
 
 func (p *reader) profile(v value) {
 	f := v.fields("id", "title", "source", "range", "confirm", "outside", "unmonitored", "delta_h", "rules")
@@ -207,9 +187,14 @@ func (p *reader) outside(f map[string]value) {
 	c := p.cfg
 	c.Web.Listen = ":8080"
 	if w := f["web"]; w.there() {
-		g := w.fields("listen", "command_token_file", "config_file")
+		g := w.fields("listen", "command_token_file", "config_file", "url")
 		c.Web.Listen = g["listen"].str(c.Web.Listen)
 		c.Web.CommandTokenFile = g["command_token_file"].str("")
+		if c.Web.URL = g["url"].str(""); c.Web.URL != "" {
+			if u, err := url.Parse(c.Web.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+				g["url"].bad("%q is no address of pages; http://pi.local:8080 is", c.Web.URL)
+			}
+		}
 		if x := g["config_file"]; x.there() {
 			if c.Web.ConfigFile = p.named(x, false); c.Web.ConfigFile != "" {
 				c.files[len(c.files)-1].check = toolkit.Validate

@@ -115,7 +115,9 @@ type night struct {
 	ended  chan struct{}
 	cancel func() // ends the process without a word
 	ids    int
-	broken atomic.Pointer[error] // of the disk
+	broken atomic.Pointer[error]   // of the disk
+	change func(*coldchain.Config) // what the story's config has of its own; nil: nothing
+	zone   string                  // of the site; "": UTC
 }
 
 // A disk is a store whose disk can fail.
@@ -202,7 +204,11 @@ func (n *night) start() {
 		probes = append(probes, sensor.Probe{ID: p, Chip: "test"})
 	}
 	n.st = st
-	n.m = New(disk{st, n}, Options{Config: nightConfig(), Probes: probes, Buses: []sensor.Bus{n.bus}, Interval: 10 * time.Second, Site: coldchain.Site{ID: "a", Name: "Clinic A", Timezone: "UTC"}, Node: "n",
+	cfg := nightConfig()
+	if n.change != nil {
+		n.change(&cfg)
+	}
+	n.m = New(disk{st, n}, Options{Config: cfg, Probes: probes, Buses: []sensor.Bus{n.bus}, Interval: 10 * time.Second, Site: coldchain.Site{ID: "a", Name: "Clinic A", Timezone: cmpOr(n.zone, "UTC")}, Node: "n",
 		Duty: n.duty, AnswerKey: []byte("the test's key"), Log: slog.New(slog.DiscardHandler), Synchronized: func() bool { return true }, Wall: n.wall})
 	if err := n.m.Open(ctx); err != nil {
 		n.t.Fatal(err)

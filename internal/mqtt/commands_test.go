@@ -207,10 +207,11 @@ func TestEventsAreFlat(t *testing.T) {
 		name, _, _ := strings.Cut(own.Field(i).Tag.Get("json"), ",")
 		names[name] = true
 	}
-	call := reflect.TypeFor[coldchain.Call]()
-	for i := range call.NumField() {
-		if name, _, _ := strings.Cut(call.Field(i).Tag.Get("json"), ","); names[name] {
-			t.Errorf("%s is a field of an event and of its call: one would hide the other", name)
+	for _, inner := range []reflect.Type{reflect.TypeFor[coldchain.Call](), reflect.TypeFor[coldchain.Check]()} {
+		for i := range inner.NumField() {
+			if name, _, _ := strings.Cut(inner.Field(i).Tag.Get("json"), ","); names[name] {
+				t.Errorf("%s is a field of an event and of its %s: one would hide the other", name, inner.Name())
+			}
 		}
 	}
 	r := newRecord()
@@ -232,6 +233,22 @@ func TestEventsAreFlat(t *testing.T) {
 	}
 	if e.Call.Body == "" || e.Call.Receipt == "" {
 		t.Error("the journal's own event was changed")
+	}
+}
+
+// What was found when a probe was checked lies flat beside the rest.
+func TestACheckIsFlat(t *testing.T) {
+	e := coldchain.Event{V: 1, Seq: 4, Time: 5000, Kind: coldchain.ProbeChecked, Probe: "f1", Check: &coldchain.Check{Found: 310, Raw: 300, Tolerance: 500, Good: true, Instrument: "ds18b20 x", Batches: []string{"A", "B"}}}
+	list, err := topicsOf(newRecord().Snapshot()).entry(coldchain.Entry{Seq: 4, Event: &e}, time.Now())
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(list[0].payload, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got["found_c"] != 0.31 || got["reference_c"] != 0.0 || got["good"] != true || got["batches"] != "A,B" || got["check"] != nil {
+		t.Errorf("%v", got)
 	}
 }
 

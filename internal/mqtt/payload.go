@@ -151,8 +151,8 @@ func (t topics) event(e *coldchain.Event, now time.Time) ([]message, error) {
 	// The whole config and the text of messages are in the journal; they are
 	// no messages themselves.
 	ev := e.Public()
-	call := ev.Call
-	ev.Config, ev.Call = nil, nil
+	call, check := ev.Call, ev.Check
+	ev.Config, ev.Call, ev.Check = nil, nil, nil
 	f := fields{}
 	if err := f.merge(ev); err != nil {
 		return nil, fmt.Errorf("publish event %d: %w", e.Seq, err)
@@ -160,6 +160,11 @@ func (t topics) event(e *coldchain.Event, now time.Time) ([]message, error) {
 	if call != nil {
 		call.Body = ""
 		if err := f.merge(call); err != nil {
+			return nil, fmt.Errorf("publish event %d: %w", e.Seq, err)
+		}
+	}
+	if check != nil {
+		if err := f.merge(check); err != nil {
 			return nil, fmt.Errorf("publish event %d: %w", e.Seq, err)
 		}
 	}
