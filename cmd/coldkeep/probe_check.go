@@ -62,7 +62,7 @@ func (c *probesBack) Run(a *app) error {
 
 type probesCheck struct {
 	Probe     string        `arg:"" help:"The probe."`
-	Reference string        `required:"" placeholder:"°C" help:"What is: 0.0 in an ice point, or what a reference thermometer shows beside it."`
+	Reference string        `required:"" placeholder:"°C" help:"What is: 0.0 in an ice point, or what a reference thermometer shows beside it; below 0 as --reference=-20.0."`
 	Tolerance string        `default:"0.5" placeholder:"°C" help:"How far off it may be, to either side."`
 	Found     string        `placeholder:"°C" help:"What it read, where you have read it yourself: it is recorded as it is, and the probe stays where it is."`
 	Wait      time.Duration `default:"10m" help:"How long its readings are waited for until they are steady; 25m at most."`
