@@ -45,8 +45,8 @@ func (m *Monitor) probesFound(at sensor.Instant) (list []alert.Alarm) {
 			continue
 		}
 		list = append(list, alert.Alarm{Key: fmt.Sprintf("%s/%s/%s", RuleOverrun, id, c.Since), Kind: alert.Other, Severity: alert.Warning, Unit: m.units[id], Rule: RuleOverrun,
-			Text: fmt.Sprintf("%s took probe %s out at %s, and it is not back: it is judged again since %s; put it in its place, then `coldkeep probes back %s`",
-				c.By, id, m.clockTime(c.Since), c.Until.Time().In(m.loc).Format("15:04"), id)})
+			Text: fmt.Sprintf("probe %s is not back: %s took it out on %s, and it is judged again since %s; put it in its place, then `coldkeep probes back %s`",
+				id, c.By, m.clockTime(c.Since), c.Until.Time().In(m.loc).Format("15:04"), id)})
 	}
 	if len(m.off) == 0 {
 		return list
@@ -119,12 +119,13 @@ func duesAt(c coldchain.Config, t time.Time, loc *time.Location) dues {
 
 func calibrationDue(unit string, p coldchain.UnitProbe, end time.Time, days int) alert.Alarm {
 	last := end.Add(-time.Millisecond).Format("2 Jan 2006") // the last day on which it is valid
-	text := fmt.Sprintf("the calibration of probe %s is valid until %s, within %d days", p.ID, last, days)
+	// Short, for a lock screen, and the same for as long as the step holds.
+	text := fmt.Sprintf("probe %s: calibration ends on %s, within %d days", p.ID, last, days)
 	switch days {
 	case 1:
-		text = fmt.Sprintf("the calibration of probe %s is valid until %s, its last day", p.ID, last)
+		text = fmt.Sprintf("probe %s: calibration ends with this day, %s", p.ID, last)
 	case 0:
-		text = fmt.Sprintf("the calibration of probe %s was valid until %s and is over", p.ID, last)
+		text = fmt.Sprintf("probe %s: calibration ended on %s", p.ID, last)
 	}
 	return alert.Alarm{Key: fmt.Sprintf("%s/%s/%s/%d", RuleCalibration, p.ID, end.UTC().Format(time.RFC3339), days), Kind: alert.Calibration, Severity: alert.Warning, Unit: unit,
 		Rule: RuleCalibration, Text: text}
@@ -132,9 +133,9 @@ func calibrationDue(unit string, p coldchain.UnitProbe, end time.Time, days int)
 
 func mappingDue(unit string, p coldchain.UnitProbe, due time.Time, days int) alert.Alarm {
 	a := alert.Alarm{Key: fmt.Sprintf("%s/%s/%s/%d", RuleMapping, p.ID, p.Position.MappingDue, days), Kind: alert.Other, Severity: alert.Warning, Unit: unit, Rule: RuleMapping,
-		Text: fmt.Sprintf("the temperature mapping for the place of probe %s is due on %s", p.ID, due.Format("2 Jan 2006"))}
+		Text: fmt.Sprintf("probe %s: mapping of its place is due on %s", p.ID, due.Format("2 Jan 2006"))}
 	if days == 0 {
-		a.Kind, a.Text = alert.CheckMissed, fmt.Sprintf("the temperature mapping for the place of probe %s was due on %s", p.ID, due.Format("2 Jan 2006"))
+		a.Kind, a.Text = alert.CheckMissed, fmt.Sprintf("probe %s: mapping of its place was due on %s", p.ID, due.Format("2 Jan 2006"))
 	}
 	return a
 }

@@ -400,29 +400,29 @@ func TestCalibrationRunsOutOverTheClockChange(t *testing.T) {
 			}
 			return l[0]
 		}
-		has(RuleCalibration, "the calibration of probe a is valid until 29 Mar 2026, within 30 days")
-		has(RuleMapping, "probe b is due on 29 Mar 2026")
+		has(RuleCalibration, "probe a: calibration ends on 29 Mar 2026, within 30 days")
+		has(RuleMapping, "probe b: mapping of its place is due on 29 Mar 2026")
 		until := func(at time.Time) { time.Sleep(at.Sub(n.wall())) }
 		until(time.Date(2026, 3, 28, 23, 59, 59, 0, time.UTC))
 		has(RuleCalibration, "within 30 days")
 		until(time.Date(2026, 3, 29, 0, 0, 5, 0, time.UTC))
-		a := has(RuleCalibration, "is valid until 29 Mar 2026, its last day")
+		a := has(RuleCalibration, "probe a: calibration ends with this day, 29 Mar 2026")
 		if want := sensor.At(time.Date(2026, 3, 29, 0, 0, 0, 0, time.UTC)); a.Raised.Sub(want).Abs() > time.Second || a.Unit != "fridge-1" {
 			t.Errorf("%+v, want it raised at %s", a, want)
 		}
 		n.cancel()
 		n.start()
-		if b := has(RuleCalibration, "its last day"); b.Raised != a.Raised {
+		if b := has(RuleCalibration, "ends with this day"); b.Raised != a.Raised {
 			t.Errorf("after the kill: %+v", b)
 		}
 		until(end.Add(-5 * time.Second))
-		has(RuleCalibration, "its last day")
+		has(RuleCalibration, "ends with this day")
 		has(RuleMapping, "is due on")
 		until(end.Add(5 * time.Second))
-		if a := has(RuleCalibration, "was valid until 29 Mar 2026 and is over"); a.Raised.Sub(sensor.At(end)).Abs() > time.Second {
+		if a := has(RuleCalibration, "probe a: calibration ended on 29 Mar 2026"); a.Raised.Sub(sensor.At(end)).Abs() > time.Second {
 			t.Errorf("%+v, want it raised at %s", a, end)
 		}
-		has(RuleMapping, "probe b was due on 29 Mar 2026")
+		has(RuleMapping, "probe b: mapping of its place was due on 29 Mar 2026")
 		raised := map[string]int{}
 		for _, e := range n.events(coldchain.AlarmRaised) {
 			raised[e.Rule]++
@@ -479,4 +479,23 @@ func TestEveryStepHoldsOnce(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What is critical is what a message is about, and not a date beside it.
+func TestTheMessageIsAboutTheProbeThatIsOff(t *testing.T) {
+	storyAt(t, nightDuty(), time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC), func(n *night) {
+		n.stop()
+		n.change = func(c *coldchain.Config) {
+			c.Units[0].Probes[0].CalibratedUntil = sensor.At(time.Date(2026, 5, 20, 0, 0, 0, 0, time.UTC))
+		}
+		n.start()
+		if m, _ := n.newest("anna"); m.Title != "CALIBRATION RUNS OUT: Fridge 1; probe a: calibration ends on 19 May 2026, within 30 days. Clinic A" {
+			t.Errorf("the date: %q", m.Title)
+		}
+		n.do(coldchain.Command{Name: "probe-check", Probe: "a", Reference: temp(0), Found: temp(701), By: "Anna Example"})
+		time.Sleep(30 * time.Second)
+		if m, _ := n.newest("anna"); !strings.HasPrefix(m.Title, "TROUBLE with Fridge 1") || !strings.Contains(m.Body, "robe a: it read 0.701 °C at 0.0 °C, beyond 0.5 °C; 1 batch was judged on it") {
+			t.Errorf("the probe that is off: %q\n%s", m.Title, m.Body)
+		}
+	})
 }

@@ -262,6 +262,9 @@ func TestTheStreamResumes(t *testing.T) {
 // Whatever is posted is a command or an error in JSON.
 func FuzzCommand(f *testing.F) {
 	f.Add("receive", `{"id":"1","batch":"B","by":"t"}`)
+	f.Add("probe-out", `{"id":"1","probe":"p","purpose":"check","by":"t"}`)
+	f.Add("probe-check", `{"id":"1","probe":"p","reference":0.0,"found":-0.12,"tolerance":0.5,"by":"t"}`)
+	f.Add("probe-back", `{"id":"1","probe":"p","by":"t","reference":"ice","found":1e99,"tolerance":null}`)
 	s, err := New(newDesk(), Options{})
 	if err != nil {
 		f.Fatal(err)
