@@ -25,6 +25,7 @@ type Config struct {
 	Sampling time.Duration // > 0
 	Probes   []sensor.Probe
 	Units    []coldchain.Unit
+	Contacts []sensor.Contact
 	Profiles []coldchain.Profile
 	MQTT     MQTT
 	Web      Web
