@@ -56,6 +56,8 @@ func (c Contact) Sentence(f Fault) string {
 		return "This machine has no pin " + c.Pin + "."
 	case FaultBus:
 		return "Pin " + c.Pin + " cannot be used: something else may hold it."
+	case FaultNotSampled:
+		return "Pin " + c.Pin + " has not been read yet."
 	case FaultBusy:
 		return "Pin " + c.Pin + " does not come to rest: look for a loose wire."
 	}
