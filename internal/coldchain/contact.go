@@ -39,3 +39,8 @@ func (s *Snapshot) ContactOn(kind sensor.ContactKind, unit string) (on *bool, si
 	}
 	return &is, since
 }
+
+// HasContact says whether the unit has a contact of a kind.
+func (s *Snapshot) HasContact(kind sensor.ContactKind, unit string) bool {
+	return slices.ContainsFunc(s.Contacts, func(c ContactState) bool { return c.Kind == kind && c.Of(unit) })
+}
