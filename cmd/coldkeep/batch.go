@@ -173,8 +173,9 @@ func askDaemon(ctx context.Context, dir, method, path string, body []byte, into 
 }
 
 type batchReceive struct {
-	ID      string `arg:"" help:"The batch's id: letters, digits, hyphens."`
-	Profile string `required:"" placeholder:"P" help:"The storage conditions on its label."`
+	ID      string `arg:"" optional:"" help:"The batch's id: letters, digits, hyphens; by default made of the lot that was scanned."`
+	Scan    string `placeholder:"CODE" help:"What a scanner reads of the supplier's code, or the line beneath it: (01)09512345678903(10)ABC(17)270131. It tells profile (by products in the config), lot and expiry."`
+	Profile string `placeholder:"P" help:"The storage conditions on its label."`
 	Lot     string `placeholder:"L" help:"The lot on its label."`
 	Vials   int    `placeholder:"N" help:"How many vials."`
 	Expiry  string `placeholder:"DATE" help:"The last day on its label, 2027-01-31."`
@@ -187,7 +188,10 @@ func (c *batchReceive) Run(a *app) error {
 			return fmt.Errorf("--expiry %q: write it as 2027-01-31", c.Expiry)
 		}
 	}
-	return c.send(a, "receive", coldchain.Command{Batch: c.ID, Profile: c.Profile, Lot: c.Lot, Vials: c.Vials, Expiry: c.Expiry})
+	if c.Scan == "" && (c.ID == "" || c.Profile == "") {
+		return errors.New("what is received? give its id and --profile P, or --scan CODE")
+	}
+	return c.send(a, "receive", coldchain.Command{Batch: c.ID, Scan: c.Scan, Profile: c.Profile, Lot: c.Lot, Vials: c.Vials, Expiry: c.Expiry})
 }
 
 type batchPlace struct {

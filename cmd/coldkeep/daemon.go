@@ -79,7 +79,8 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	var publisher *mqtt.Publisher // made below: it follows the Monitor
 	m := monitor.New(st, monitor.Options{Config: d.cfg.Judging(), Probes: d.cfg.Probes, Buses: d.buses, Interval: d.cfg.Sampling, Site: d.cfg.Place(), Node: d.cfg.Node,
 		Duty: call.duty, Words: call.words, AnswerKey: call.key, Peers: func() ([]monitor.Peer, bool) { return silentPeers(publisher) },
-		Version: thisVersion().Version, Demo: d.demo, Log: d.log})
+		Products: d.cfg.Products,
+		Version:  thisVersion().Version, Demo: d.demo, Log: d.log})
 	if err := m.Open(ctx); err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ type commands struct {
 	Check   checkCommand   `cmd:"" help:"Validate a configuration file; exit 3 when something is wrong with it."`
 	Probes  probesCommand  `cmd:"" help:"What answers on the buses, and what the probes say."`
 	Batch   batchCommand   `cmd:"" help:"Receive, place, move and look at batches."`
+	Profile profileCommand `cmd:"" help:"Storage conditions: the library, and what each allows."`
 	Alarms  alarmsCommand  `cmd:"" help:"Look at alarms, answer them, and test the way to the phones."`
 	Replay  replayCommand  `cmd:"" help:"Judge recorded readings as the daemon would have."`
 	Oncall  oncallCommand  `cmd:"" help:"Who would be called about a trouble, and how."`

@@ -63,7 +63,7 @@ func TestCheckTellsEveryError(t *testing.T) {
 		{"mkt below zero", strings.Replace(plain, "{id: p, source: label, range: {low: 2, high: 8}}", "{id: p, source: label, range: {low: -25, high: -15}, rules: [{id: m, mkt_above: 8, within: 24h}]}", 1), "below 0 °C"},
 		{"reserved rule", strings.TrimSuffix(plain, "}\n") + ", rules: [{id: excursion, above: 8, for: 1h}]}\n", "built-in"},
 		{"ids without case", strings.Replace(plain, "units:", "  - {id: F1, chip: mcp9808, bus: i2c-1, address: 0x18, medium: air}\nunits:", 1), "compared without case"},
-		{"bad address", strings.Replace(plain, "28-00000c8cf9b1", "28-0", 1), "no address of a DS18B20"},
+		{"bad address", strings.Replace(plain, "28-00000c8cf9b1", "28-0", 1), "write it as the kernel does"},
 		{"bad span", strings.Replace(plain, "5m", "5 minutes", 1), "no time span"},
 	} {
 		code, out, errOut := call(t, "check", "--config", write(t, "c.yaml", c.text))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,14 +15,15 @@ import (
 )
 
 type probesCommand struct {
-	Scan probesScan `cmd:"" help:"What answers on the buses of this machine."`
-	Read probesRead `cmd:"" help:"Read each configured probe once."`
+	Scan  probesScan  `cmd:"" help:"What answers on the buses of this machine."`
+	Read  probesRead  `cmd:"" help:"Read each configured probe once."`
+	Which probesWhich `cmd:"" help:"Find out which DS18B20 is which: warm one in your hand."`
 }
 
 // Help lists the chips that can be read.
 func (probesCommand) Help() string {
 	var b strings.Builder
-	b.WriteString("Chips that can be read:\n")
+	b.WriteString("Chips that can be read (sensor/README.md tells which to choose):\n")
 	for _, c := range sensor.Chips() {
 		fmt.Fprintf(&b, "\n%s  %s", c.Name, c.Text)
 		if c.Example != "" {
@@ -32,14 +34,25 @@ func (probesCommand) Help() string {
 }
 
 type probesScan struct {
-	JSON bool `name:"json" help:"Print one JSON object."`
+	Bus    []string `placeholder:"BUS" help:"Ask this bus, onewire-1, i2c-1 or spi-0.0; may be given again. Without it all one-wire buses are asked, and the others listed."`
+	Config string   `placeholder:"FILE" help:"Ask the buses that this configuration names."`
+	JSON   bool     `name:"json" help:"Print one JSON object."`
 }
 
+// Run asks the buses and writes nothing that could switch something.
 func (c *probesScan) Run(a *app) error {
+	names := c.Bus
+	if c.Config != "" {
+		cfg, err := a.load(c.Config)
+		if err != nil {
+			return err
+		}
+		names = append(names, busesOf(cfg.Probes)...)
+	}
 	if err := chips.InitHost(); err != nil {
 		fmt.Fprintln(a.errOut, err)
 	}
-	list, err := chips.Scan()
+	list, err := chips.Scan(names...)
 	if c.JSON {
 		if list == nil {
 			list = []chips.Found{}
@@ -47,17 +60,67 @@ func (c *probesScan) Run(a *app) error {
 		return errors.Join(json.NewEncoder(a.out).Encode(map[string]any{"found": list}), err)
 	}
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "BUS\tCHIP\tADDRESS\tWHERE IT CAN LIE")
+	var found []sensor.Probe
 	for _, f := range list {
 		chip := f.Chip
-		if chip == "" {
-			chip = "-"
+		if chip != "" {
+			found = append(found, sensor.Probe{ID: fmt.Sprintf("probe-%d", len(found)+1), Chip: f.Chip, Bus: f.Bus, Address: f.Address})
+			if !f.Sure {
+				chip += "?"
+			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.Bus, chip, f.Address, f.Note)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.Bus, dash(chip), dash(f.Address), f.Note)
 	}
 	if len(list) == 0 {
-		fmt.Fprintln(a.errOut, "nothing answers: are the buses switched on (dtoverlay=w1-gpio, dtparam=i2c_arm=on), and may this user open them?")
+		fmt.Fprintln(a.errOut, "nothing answers: are the buses switched on (dtoverlay=w1-gpio, dtparam=i2c_arm=on, dtparam=spi=on), and may this user open them?")
+		return err
 	}
-	return errors.Join(w.Flush(), err)
+	return errors.Join(w.Flush(), pasteable(a.out, found), err)
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func busesOf(probes []sensor.Probe) (names []string) {
+	seen := map[string]bool{}
+	for _, p := range probes {
+		if !seen[p.Bus] {
+			seen[p.Bus] = true
+			names = append(names, p.Bus)
+		}
+	}
+	return names
+}
+
+// pasteable writes probes as the config has them. What only a person knows is
+// left to be filled in: the config is refused until it is.
+func pasteable(w io.Writer, probes []sensor.Probe) error {
+	if len(probes) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	b.WriteString("\n# To paste into the config; say of each what it measures in, and name it by its place.\nprobes:\n")
+	for _, p := range probes {
+		fmt.Fprintf(&b, "  - {id: %s, chip: %s, bus: %s", p.ID, p.Chip, p.Bus)
+		if p.Address != "" {
+			fmt.Fprintf(&b, ", address: %s", p.Address)
+		}
+		if e := sensor.Elements(p.Chip); e != nil {
+			fmt.Fprintf(&b, ", element: %s", strings.Join(e, "|"))
+		}
+		b.WriteString(", medium: buffered|air|ambient}")
+		if p.Position.Text != "" {
+			fmt.Fprintf(&b, "   # %s", p.Position.Text)
+		}
+		b.WriteString("\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 type probesRead struct {
@@ -67,12 +130,15 @@ type probesRead struct {
 
 type probeLine struct {
 	Probe        string         `json:"probe"`
+	Chip         string         `json:"chip"`
 	Bus          string         `json:"bus"`
+	Address      string         `json:"address,omitempty"`
 	Time         sensor.Instant `json:"time"`
 	TemperatureC *sensor.Temp   `json:"temperature_c,omitempty"`
 	RawC         *sensor.Temp   `json:"raw_c,omitempty"`
 	Fault        sensor.Fault   `json:"fault,omitempty"`
 	Text         string         `json:"fault_text,omitempty"`
+	TookS        float64        `json:"took_s"` // of its whole bus: all of one measure together
 }
 
 // Run reads every probe once; exit 3 when one of them gives a fault.
@@ -88,23 +154,13 @@ func (c *probesRead) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	lines, faulty := readOnce(a.ctx, buses)
+	lines, faulty := readOnce(a.ctx, cfg.Probes, buses)
 	if c.JSON {
 		if err := json.NewEncoder(a.out).Encode(map[string]any{"probes": lines}); err != nil {
 			return err
 		}
-	} else {
-		w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-		for _, l := range lines {
-			if l.Fault != "" {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", l.Probe, l.Bus, l.Fault, l.Text)
-			} else {
-				fmt.Fprintf(w, "%s\t%s\t%s °C\t\n", l.Probe, l.Bus, l.TemperatureC)
-			}
-		}
-		if err := w.Flush(); err != nil {
-			return err
-		}
+	} else if err := table(a.out, lines); err != nil {
+		return err
 	}
 	if faulty {
 		return errProblems
@@ -112,10 +168,33 @@ func (c *probesRead) Run(a *app) error {
 	return nil
 }
 
-func readOnce(ctx context.Context, buses []sensor.Bus) (lines []probeLine, faulty bool) {
+func table(out io.Writer, lines []probeLine) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "PROBE\tCHIP\tBUS\tADDRESS\tRAW\tCORRECTED\tBUS TOOK\tFAULT")
+	for _, l := range lines {
+		raw, corrected, fault := "-", "-", "-"
+		if l.Fault != "" {
+			fault = string(l.Fault) + ": " + l.Text
+		} else {
+			raw, corrected = l.RawC.String()+" °C", l.TemperatureC.String()+" °C"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.3f s\t%s\n", l.Probe, l.Chip, l.Bus, dash(l.Address), raw, corrected, l.TookS, fault)
+	}
+	return w.Flush()
+}
+
+func readOnce(ctx context.Context, probes []sensor.Probe, buses []sensor.Bus) (lines []probeLine, faulty bool) {
+	chip := map[string]sensor.Probe{}
+	for _, p := range probes {
+		chip[p.ID] = p
+	}
 	for _, b := range buses {
-		for _, r := range b.Sweep(ctx, time.Now()) {
-			l := probeLine{Probe: r.Probe, Bus: b.Name(), Time: r.Time, Fault: r.Fault, Text: r.Fault.Sentence()}
+		began := time.Now()
+		readings := b.Sweep(ctx, began)
+		took := time.Since(began).Seconds()
+		for _, r := range readings {
+			p := chip[r.Probe]
+			l := probeLine{Probe: r.Probe, Chip: p.Chip, Bus: b.Name(), Address: p.Address, Time: r.Time, Fault: r.Fault, Text: r.Fault.Sentence(), TookS: took}
 			if r.Good() {
 				t, raw := r.Temp, r.Raw
 				l.TemperatureC, l.RawC = &t, &raw

@@ -13,8 +13,8 @@ import (
 	"coldkeep/internal/coldchain"
 )
 
-// recorded is a recording of somebody else's instrument, turned into the form
-// that replay reads.
+// recorded is a recording of somebody else's instrument: its own file, or one
+// turned into the form that replay reads.
 type recorded struct {
 	csv          string
 	low, high    float64
@@ -45,13 +45,18 @@ profiles: [{id: label, source: "a test", range: {low: %v, high: %v}, unmonitored
 	return out
 }
 
-func lines(t *testing.T, file string) []string {
+func whole(t *testing.T, file string) string {
 	t.Helper()
 	b, err := os.ReadFile("testdata/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Split(strings.TrimSpace(strings.ReplaceAll(string(b), "\r", "")), "\n")
+	return string(b)
+}
+
+func lines(t *testing.T, file string) []string {
+	t.Helper()
+	return strings.Split(strings.TrimSpace(strings.ReplaceAll(whole(t, file), "\r", "")), "\n")
 }
 
 // brief writes what was found in lines that a person can check.
@@ -76,13 +81,7 @@ func brief(ex []coldchain.Excursion, alarms []coldchain.Alarm) (list []string) {
 // A shipment of 3,091 readings with one excursion of 4.9 h at its end
 // (published: 3,091, 3.9…23.8 °C).
 func TestAShipmentWithAnExcursionAtItsEnd(t *testing.T) {
-	var b strings.Builder
-	b.WriteString("time,temperature_c\n")
-	for _, l := range lines(t, "biovoice_T301_bv_decoded_utc.csv")[1:] {
-		at, temp, _ := strings.Cut(l, ",")
-		fmt.Fprintf(&b, "%sZ,%s\n", at, temp)
-	}
-	out := replayRecorded(t, recorded{csv: b.String(), low: 2, high: 8, maxGap: "15m", rule: "{id: warm, above: 8, total: 2h}"})
+	out := replayRecorded(t, recorded{csv: whole(t, "biovoice_T301_bv_decoded_utc.csv"), low: 2, high: 8, maxGap: "15m", rule: "{id: warm, above: 8, total: 2h}"})
 	if out.Readings.Good != 3091 || out.Readings.Faults != 0 {
 		t.Errorf("%+v, want 3,091 readings", out.Readings)
 	}
@@ -122,15 +121,7 @@ func TestAControlledFridgeWithHoles(t *testing.T) {
 // came at 17:06, because it counts from its activation. Its log has no
 // temperature before 16:21, and what is not known is not counted: 17:21.
 func TestAnUltraLowLogger(t *testing.T) {
-	var b strings.Builder
-	b.WriteString("time,temperature_c\n")
-	for _, l := range lines(t, "100800001215_202304201410.txt") {
-		f := strings.Split(strings.TrimSpace(l), "\t")
-		if at, err := time.Parse("2006-01-02 15:04", f[0]); err == nil && len(f) >= 2 {
-			fmt.Fprintf(&b, "%s,%s\n", at.Format("2006-01-02 15:04"), f[1])
-		}
-	}
-	out := replayRecorded(t, recorded{csv: b.String(), low: -90, high: -60, maxGap: "15m", rule: ""})
+	out := replayRecorded(t, recorded{csv: whole(t, "100800001215_202304201410.txt"), low: -90, high: -60, maxGap: "15m", rule: ""})
 	got := append([]string{fmt.Sprintf("%d good, %d faults", out.Readings.Good, out.Readings.Faults)}, brief(out.Excursions, out.Alarms)...)
 	if d := cmp.Diff(wantUltraLow, got); d != "" {
 		t.Errorf("pinned − found +\n%s", d)

@@ -13,7 +13,10 @@ type Command struct {
 	Lot     string         `json:"lot,omitempty"`
 	Vials   int            `json:"vials,omitempty"`
 	Expiry  string         `json:"expiry,omitempty"` // YYYY-MM-DD
-	Rules   []string       `json:"rules,omitempty"`  // release: the reasons it answers
+	Scan    string         `json:"scan,omitempty"`   // receive: the supplier's GS1 code, which tells profile, lot and expiry
+	GTIN    string         `json:"-"`                // of the scan
+	Serial  string         `json:"-"`
+	Rules   []string       `json:"rules,omitempty"` // release: the reasons it answers
 	By      string         `json:"by"`
 	Via     string         `json:"via,omitempty"`
 	Reason  string         `json:"reason,omitempty"`

@@ -106,10 +106,25 @@ func (e *Evaluator) orderReceive(ev Event, c Command, b *batch) (Event, error) {
 		return ev, refuse("bad_request", "%d vials: a batch has none or more", c.Vials)
 	}
 	ev.Kind, ev.Profile, ev.Lot, ev.Vials, ev.Expiry = BatchReceived, p.ID, c.Lot, c.Vials, c.Expiry
+	ev.GTIN, ev.Serial = c.GTIN, c.Serial
 	return ev, nil
 }
 
 func (e *Evaluator) orderRelease(ev Event, c Command, b *batch) (Event, error) {
+	if c.Reason == "" {
+		return ev, refuse("bad_request", "why may batch %s be used? give --reason TEXT", b.id())
+	}
+	rules, err := b.answered(c.Rules)
+	if err != nil {
+		return ev, err
+	}
+	ev.Kind, ev.Rules = BatchReleased, rules
+	return ev, nil
+}
+
+// answered are the reasons that a release answers: those named, or all that
+// hold. A *Refusal where there is nothing to answer.
+func (b *batch) answered(rules []string) ([]string, error) {
 	open := []string{}
 	for _, r := range b.Reasons {
 		if !r.Released && !slices.Contains(open, r.Rule) {
@@ -117,22 +132,17 @@ func (e *Evaluator) orderRelease(ev Event, c Command, b *batch) (Event, error) {
 		}
 	}
 	if len(open) == 0 {
-		return ev, refuse("conflict", "batch %s is not quarantined: there is nothing to release", b.id())
+		return nil, refuse("conflict", "batch %s is not quarantined: there is nothing to release", b.id())
 	}
-	if c.Reason == "" {
-		return ev, refuse("bad_request", "why may batch %s be used? give --reason TEXT", b.id())
-	}
-	rules := c.Rules
 	if len(rules) == 0 {
-		rules = open
+		return open, nil
 	}
 	for _, r := range rules {
 		if !slices.Contains(open, r) {
-			return ev, refuse("bad_request", "batch %s is not quarantined by %q: it is by %s", b.id(), r, strings.Join(open, ", "))
+			return nil, refuse("bad_request", "batch %s is not quarantined by %q: it is by %s", b.id(), r, strings.Join(open, ", "))
 		}
 	}
-	ev.Kind, ev.Rules = BatchReleased, rules
-	return ev, nil
+	return rules, nil
 }
 
 // Apply lets an event of the journal that a person caused take its course at
@@ -145,7 +155,7 @@ func (e *Evaluator) Apply(ev Event) error {
 		if p == nil {
 			return fmt.Errorf("receive batch %s: no profile %q", ev.Batch, ev.Profile)
 		}
-		e.addBatch(Life{ID: ev.Batch, Profile: p.ID, Lot: ev.Lot, Vials: ev.Vials, Expiry: ev.Expiry}, p, ev.Time)
+		e.addBatch(Life{ID: ev.Batch, Profile: p.ID, Lot: ev.Lot, Vials: ev.Vials, Expiry: ev.Expiry, GTIN: ev.GTIN, Serial: ev.Serial}, p, ev.Time)
 		return nil
 	}
 	b := e.find(ev.Batch)

@@ -11,6 +11,7 @@ package coldchain
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"coldkeep/sensor"
@@ -46,6 +47,8 @@ type Evaluator struct {
 
 	events []Event
 	silent bool // tell nothing: nobody listens
+
+	idle []error // releases that answered nothing; only a recording can have them
 
 	keep       bool // keep findings for Result
 	excursions []Excursion
@@ -303,7 +306,12 @@ func (e *Evaluator) close() {
 			}
 			b.enter(e, e.unitOf[p.Unit], t)
 		case phaseRelease:
-			b.release(e, t, p.Rules)
+			rules, err := b.answered(p.Rules)
+			if err != nil {
+				e.idle = append(e.idle, fmt.Errorf("release at %s: %w", t, err))
+				break
+			}
+			b.release(e, t, rules)
 		case phaseFinish:
 			b.finish(e, t, p.End)
 		}

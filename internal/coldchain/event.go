@@ -73,7 +73,7 @@ const EventVersion = 1
 //	probe_*           unit probe fault
 //	alarm_raised      unit rule severity start text temp [batch] [past]
 //	alarm_cleared     the same with start, end, reason
-//	batch_received    batch profile lot vials expiry by
+//	batch_received    batch profile lot vials expiry [gtin serial] by
 //	batch_placed      batch unit by (start = from)
 //	batch_moved       batch from_unit unit by
 //	batch_taken_out   batch from_unit by
@@ -99,6 +99,8 @@ type Event struct {
 	Lot      string         `json:"lot,omitempty"`
 	Vials    int            `json:"vials,omitempty"`
 	Expiry   string         `json:"expiry,omitempty"`
+	GTIN     string         `json:"gtin,omitempty"`
+	Serial   string         `json:"serial,omitempty"`
 	Rule     string         `json:"rule,omitempty"`
 	Severity Severity       `json:"severity,omitempty"`
 	Side     string         `json:"side,omitempty"` // high, low

@@ -2,6 +2,7 @@ package coldchain
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -15,8 +16,21 @@ type Life struct {
 	Lot        string
 	Vials      int
 	Expiry     string // YYYY-MM-DD
+	GTIN       string // of its supplier's code, 14 digits; "" where none was scanned
+	Serial     string
 	Placements []Placement
 	Ended      *sensor.Instant // where life goes on after the last To
+	// Dispositions are what people have decided of it, in order of time.
+	Dispositions []Disposition
+}
+
+// A Disposition is a person's decision on a quarantined batch.
+type Disposition struct {
+	At      sensor.Instant
+	Discard bool     // else it is released
+	Rules   []string // the reasons that a release answers; nil: all that hold then
+	By      string
+	Reason  string
 }
 
 // A Result is what a replay finds. Lists are in order of time.
@@ -100,7 +114,8 @@ func (r *Replayer) Finish() (Result, error) {
 			return Result{}, err
 		}
 	}
-	return r.e.Finish(end), nil
+	found := r.e.Finish(end)
+	return found, errors.Join(r.e.idle...)
 }
 
 // Replay judges readings in any order.
@@ -142,6 +157,13 @@ func (e *Evaluator) AddLife(l Life) error {
 			}
 			e.plan(plan{At: over, Phase: phaseOver, Batch: b.id()})
 		}
+	}
+	for _, d := range l.Dispositions {
+		if d.Discard {
+			e.plan(plan{At: d.At, Phase: phaseFinish, Batch: b.id(), End: Discarded})
+			continue
+		}
+		e.plan(plan{At: d.At, Phase: phaseRelease, Batch: b.id(), Rules: d.Rules})
 	}
 	return nil
 }

@@ -253,6 +253,8 @@ type BatchState struct {
 	Lot        string         `json:"lot,omitempty"`
 	Vials      int            `json:"vials,omitempty"`
 	Expiry     string         `json:"expiry,omitempty"`
+	GTIN       string         `json:"gtin,omitempty"`
+	Serial     string         `json:"serial,omitempty"`
 	Unit       string         `json:"unit,omitempty"` // "" when outside or ended
 	Placements []Placement    `json:"placements"`
 	Verdict    Verdict        `json:"verdict"`

@@ -12,7 +12,7 @@ func (b *batch) state(t sensor.Instant) BatchState {
 		t = b.EndedAt
 	}
 	s := BatchState{
-		ID: b.id(), Profile: *b.profile, ProfileID: b.profile.ID, Lot: b.Life.Lot, Vials: b.Life.Vials, Expiry: b.Life.Expiry,
+		ID: b.id(), Profile: *b.profile, ProfileID: b.profile.ID, Lot: b.Life.Lot, Vials: b.Life.Vials, Expiry: b.Life.Expiry, GTIN: b.Life.GTIN, Serial: b.Life.Serial,
 		Placements: slices.Clone(b.Life.Placements), Reasons: slices.Clone(b.Reasons), Received: b.Received,
 		Unit: b.unitID(),
 	}

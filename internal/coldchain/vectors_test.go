@@ -252,6 +252,18 @@ func (v *vector) line(key string, w *words) {
 			l.Placements = append(l.Placements, p)
 		}
 		v.lives = append(v.lives, l)
+	case "dispose": // batch release|discard time [rule...]
+		id, what, at := w.next(), w.next(), w.at()
+		d := Disposition{At: at, Discard: what == "discard", By: "Anna Example", Reason: "for the vector"}
+		for len(w.list) > 0 {
+			d.Rules = append(d.Rules, w.next())
+		}
+		i := slices.IndexFunc(v.lives, func(l Life) bool { return l.ID == id })
+		if i < 0 || what != "release" && what != "discard" {
+			w.fail(fmt.Errorf("dispose: %q of batch %q", what, id))
+			return
+		}
+		v.lives[i].Dispositions = append(v.lives[i].Dispositions, d)
 	case "until":
 		v.until = w.at()
 	case "expect": // kind ... ; "expect: no alarm" empties
@@ -291,6 +303,9 @@ func tell(r Result) map[string][]string {
 			s := fmt.Sprintf("%s %s %s", b.ID, x.Rule, vectorText(x.At))
 			if x.Doubtful {
 				s += " doubtful"
+			}
+			if x.Released {
+				s += " released"
 			}
 			add("reason", "%s", s)
 		}

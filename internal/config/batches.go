@@ -45,7 +45,7 @@ func (c *Config) ParseBatches(file string, data []byte) ([]coldchain.Life, error
 
 func (p *reader) life(v value) (coldchain.Life, bool) {
 	before := len(p.src.errs)
-	f := v.fields("id", "profile", "lot", "vials", "expiry", "placements", "ended")
+	f := v.fields("id", "profile", "lot", "vials", "expiry", "placements", "ended", "dispositions")
 	l := coldchain.Life{ID: f["id"].id(v), Lot: f["lot"].str(""), Expiry: f["expiry"].str("")}
 	p.unique("batch", l.ID, f["id"])
 	if l.Expiry != "" {
@@ -96,7 +96,59 @@ func (p *reader) life(v value) (coldchain.Life, bool) {
 			}
 		}
 	}
+	for _, x := range f["dispositions"].items() {
+		if d, ok := p.disposition(x, l); ok {
+			l.Dispositions = append(l.Dispositions, d)
+		}
+	}
 	return l, len(p.src.errs) == before
+}
+
+// disposition reads what a person has decided of the batch.
+func (p *reader) disposition(v value, l coldchain.Life) (d coldchain.Disposition, ok bool) {
+	f := v.fields("at", "decision", "by", "reason", "rules")
+	before := len(p.src.errs)
+	if !f["at"].there() {
+		v.bad("`at` is missing: when was it decided?")
+	} else {
+		d.At, _ = f["at"].instant()
+	}
+	switch {
+	case !f["decision"].there():
+		v.bad("`decision` is missing: release or discard")
+	default:
+		word := f["decision"].oneOf("", "release", "released", "discard", "discarded")
+		d.Discard = strings.HasPrefix(word, "discard")
+	}
+	if d.By = f["by"].str(""); strings.TrimSpace(d.By) == "" {
+		v.bad("`by` is missing: a decision has a person's name")
+	}
+	if d.Reason = f["reason"].str(""); strings.TrimSpace(d.Reason) == "" {
+		v.bad("`reason` is missing: why was it decided so?")
+	}
+	for _, x := range f["rules"].items() {
+		d.Rules = append(d.Rules, x.str(""))
+	}
+	if d.Discard && f["rules"].there() {
+		f["rules"].bad("a discard answers nothing; rules are those that a release answers")
+	}
+	if n := len(l.Dispositions); n > 0 {
+		switch last := l.Dispositions[n-1]; {
+		case last.Discard:
+			v.bad("batch %s was discarded at %s: nothing is decided of it afterwards", l.ID, last.At)
+		case d.At < last.At:
+			v.bad("it is earlier than the decision before, of %s; write them in order of time", last.At)
+		}
+	}
+	if n := len(l.Placements); n > 0 {
+		if d.At < l.Placements[0].From {
+			v.bad("%s is before the batch came, at %s", d.At, l.Placements[0].From)
+		}
+		if last := l.Placements[n-1]; d.Discard && last.From >= d.At {
+			v.bad("batch %s came into %s at %s, after it was discarded", l.ID, last.Unit, last.From)
+		}
+	}
+	return d, len(p.src.errs) == before
 }
 
 func (p *reader) placement(v value, last bool) (coldchain.Placement, bool) {

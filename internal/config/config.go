@@ -27,6 +27,7 @@ type Config struct {
 	Units    []coldchain.Unit
 	Contacts []sensor.Contact
 	Profiles []coldchain.Profile
+	Products map[string]string // GTIN of 14 digits -> profile
 	MQTT     MQTT
 	Web      Web
 	Ask      Ask

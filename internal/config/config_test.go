@@ -76,6 +76,7 @@ func soundDuty(t *testing.T, c *Config) {
 }
 
 func FuzzParseBatches(f *testing.F) {
+	f.Add("batches:\n  - {id: B, profile: p, placements: [{unit: u, from: 2026-05-02T10:36:00Z}], dispositions: [{at: 2026-05-03T10:36:00Z, decision: release, by: Anna, reason: maker, rules: [excursion]}]}\n")
 	f.Add("batches:\n  - {id: B, profile: p, placements: [{unit: u, from: 2026-05-02T10:36:00Z, to: 2026-05-09T08:00:00Z}]}\n")
 	cfg, err := Parse("f.yaml", []byte("probes: [{id: p, chip: ds18b20, bus: onewire-1, address: 28-00000c8cf9b1, medium: buffered}]\nunits: [{id: u, range: {low: 2, high: 8}, probes: [p]}]\nprofiles: [{id: p, source: x, range: {low: 2, high: 8}}]\n"))
 	if err != nil {
@@ -86,10 +87,45 @@ func FuzzParseBatches(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := coldchain.Replay(cfg.Judging(), lives, nil, 0); err != nil {
+		var idle *coldchain.Refusal // a release of what was not quarantined, which only the readings tell
+		if _, err := coldchain.Replay(cfg.Judging(), lives, nil, 0); err != nil && !errors.As(err, &idle) {
 			t.Errorf("accepted, but cannot be judged: %v\n%s", err, text)
 		}
 	})
+}
+
+// A decision is told whole, in its place in time.
+func TestDispositions(t *testing.T) {
+	cfg, err := Parse("f.yaml", []byte("probes: [{id: p, chip: ds18b20, bus: onewire-1, address: 28-00000c8cf9b1, medium: buffered}]\nunits: [{id: u, range: {low: 2, high: 8}, probes: [p]}]\nprofiles: [{id: p, source: x, range: {low: 2, high: 8}}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := func(list string) ([]coldchain.Life, error) {
+		return cfg.ParseBatches("b.yaml", []byte("batches:\n  - {id: B, profile: p, placements: [{unit: u, from: 2026-05-02T10:00:00Z, to: 2026-05-04T10:00:00Z}, {unit: u, from: 2026-05-05T10:00:00Z}], dispositions: ["+list+"]}\n"))
+	}
+	lives, err := batch("{at: 2026-05-03T10:00:00Z, decision: release, by: Anna Example, reason: the maker allows it, rules: [excursion]}, {at: 2026-05-06T10:00:00Z, decision: discarded, by: Ben Example, reason: broken}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := lives[0].Dispositions; len(d) != 2 || d[0].Discard || d[0].Rules[0] != "excursion" || d[0].By != "Anna Example" || !d[1].Discard {
+		t.Errorf("%+v", d)
+	}
+	for list, want := range map[string]string{
+		"{decision: release, by: A, reason: r}":                                                                                            "`at` is missing",
+		"{at: 2026-05-03T10:00:00Z, by: A, reason: r}":                                                                                     "`decision` is missing",
+		"{at: 2026-05-03T10:00:00Z, decision: free, by: A, reason: r}":                                                                     "release, released, discard",
+		"{at: 2026-05-03T10:00:00Z, decision: release, reason: r}":                                                                         "`by` is missing",
+		"{at: 2026-05-03T10:00:00Z, decision: release, by: A}":                                                                             "`reason` is missing",
+		"{at: 2026-05-01T10:00:00Z, decision: release, by: A, reason: r}":                                                                  "before the batch came",
+		"{at: 2026-05-03T10:00:00Z, decision: discard, by: A, reason: r}":                                                                  "after it was discarded",
+		"{at: 2026-05-06T10:00:00Z, decision: discard, by: A, reason: r}, {at: 2026-05-07T10:00:00Z, decision: release, by: A, reason: r}": "nothing is decided of it afterwards",
+		"{at: 2026-05-06T10:00:00Z, decision: release, by: A, reason: r}, {at: 2026-05-05T12:00:00Z, decision: release, by: A, reason: r}": "earlier than the decision before",
+		"{at: 2026-05-06T10:00:00Z, decision: discard, by: A, reason: r, rules: [x]}":                                                      "answers nothing",
+	} {
+		if _, err := batch(list); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", list, err, want)
+		}
+	}
 }
 
 // What the operator leaves out has the defaults of the judging rules.

@@ -87,6 +87,10 @@ func (m *Monitor) order(ctx context.Context, c coldchain.Command) (coldchain.Eve
 	} else if known {
 		return e, nil
 	}
+	c, err := m.scanned(c)
+	if err != nil {
+		return coldchain.Event{}, err
+	}
 	if c.Name == "receive" && !m.o.Demo && len(c.Profile) >= 8 && strings.EqualFold(c.Profile[:8], "example-") {
 		return coldchain.Event{}, refusal("bad_request", "profile %s is an example: no batch is received under one; write a profile from the product's label", c.Profile)
 	}

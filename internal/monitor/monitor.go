@@ -52,6 +52,8 @@ type Options struct {
 	Buses    []sensor.Bus
 	Contacts []sensor.Contact
 	Interval time.Duration // between slots; ≥ 1 ms
+	// Products tells the profile of goods by their GTIN of 14 digits.
+	Products map[string]string
 	Site     coldchain.Site
 	Node     string
 	Version  string

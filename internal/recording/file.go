@@ -1,5 +1,6 @@
 // Package recording reads readings that an instrument recorded: CSV files
-// with a header, with one reading a line. It judges nothing. A file is gone
+// with a header, with one reading a line, and the reports of Berlinger's Q-tag
+// and Fridge-tag loggers. It judges nothing. A file is gone
 // through twice: first every line is checked, so that nothing is judged from
 // a file with errors; then it is read in order of time, in constant memory
 // where the file is in order itself.
@@ -221,6 +222,9 @@ func (f *File) rewind() error {
 	if err != nil {
 		return err
 	}
+	if isTag(head) {
+		return f.tagHeader()
+	}
 	return f.header(head)
 }
 
@@ -233,7 +237,8 @@ func (f *File) header(head []byte) error {
 	var bad []string
 	for i, x := range f.p.fields {
 		name := strings.ToLower(string(bytes.TrimSpace(x)))
-		at := map[string]*int{"time": &c.time, "temperature_c": &c.temp, "probe": &c.probe, "fault": &c.fault}[name]
+		at := map[string]*int{"time": &c.time, "temperature_c": &c.temp, "probe": &c.probe, "fault": &c.fault,
+			"time_as_recorded": &c.time, "temp_c": &c.temp}[name] // the last two: of Biovoice's loggers
 		switch {
 		case at == nil:
 		case *at >= 0:
@@ -273,7 +278,11 @@ func (f *File) next() ([]byte, error) {
 		return nil, fmt.Errorf("read %s: %w", f.Path, err)
 	}
 	line = bytes.TrimSuffix(line, []byte("\n"))
-	return bytes.TrimSuffix(line, []byte("\r")), nil
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	if f.p.tag && !bytes.HasPrefix(line, []byte("\t")) {
+		return nil, io.EOF // what follows its readings: its certificate and signature
+	}
+	return line, nil
 }
 
 // check goes through every line.

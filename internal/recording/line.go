@@ -25,6 +25,7 @@ type parser struct {
 	lastID string
 	fields [][]byte
 	unq    []byte
+	tag    bool // the lines are those of a Berlinger report
 }
 
 // parse reads one line. The reading is complete, or the line is in error.
@@ -148,6 +149,10 @@ func temperature(b []byte) (sensor.Temp, sensor.Fault, error) {
 // split cuts a line into fields (RFC 4180, without line breaks in quotes).
 func (p *parser) split(line []byte) error {
 	p.fields = p.fields[:0]
+	if p.tag {
+		p.fields = splitTag(p.fields, line)
+		return nil
+	}
 	if bytes.IndexByte(line, '"') < 0 {
 		for {
 			i := bytes.IndexByte(line, ',')

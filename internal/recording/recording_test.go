@@ -136,6 +136,7 @@ func TestFilesAsTheyCome(t *testing.T) {
 func FuzzFile(f *testing.F) {
 	f.Add("time,temperature_c\n2026-05-02T00:00:00Z,5\n")
 	f.Add("time,temperature_c,probe,fault\n1777718160,5.25,p,\n1777718170,,p,crc\n\"1777718100\",x,P,\n")
+	f.Add("Device: Q-tag X\nData:\n\tyyyy-MM-dd hh:mm\tT\tOut of limits\n\t2022-11-08 04:49\t4.4\t\n\t2022-11-08 04:59\t--.-\tx\nCert:\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		list, err := readAll(t, file(t, text), Options{})
 		if err != nil && err.Error() == "" {

@@ -59,12 +59,13 @@ type bus struct {
 	hangs   int       // in a row
 	waiting time.Time // no new owner before this
 	behind  *atomic.Int32
+	past    []past         // what the probes have shown
 	told    []sensor.Fault // what the log last said of each probe
 	toldBus string
 }
 
 func newBus(name string, probes []sensor.Probe, open func() (wire, error), opts Options) *bus {
-	return &bus{name: name, probes: probes, open: open, opts: opts, behind: new(atomic.Int32), told: make([]sensor.Fault, len(probes))}
+	return &bus{name: name, probes: probes, open: open, opts: opts, behind: new(atomic.Int32), past: make([]past, len(probes)), told: make([]sensor.Fault, len(probes))}
 }
 
 // Name gives the bus's name in the config.
@@ -168,6 +169,9 @@ func (b *bus) readings(slot time.Time, got []*outcome, missing sensor.Fault) []s
 		r := sensor.Reading{Probe: p.ID, Time: sensor.At(slot), Fault: o.fault}
 		if o.fault == "" {
 			r.Raw, r.Temp = o.raw, p.Calibration.Correct(o.raw)
+			if o.fault, o.cause = b.past[i].judge(p, r.Raw, r.Temp, slot); o.fault != "" {
+				r.Raw, r.Temp, r.Fault = 0, 0, o.fault
+			}
 		}
 		out[i] = r
 		b.tellProbe(i, o)

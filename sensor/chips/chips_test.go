@@ -169,8 +169,8 @@ func TestABusThatComesLater(t *testing.T) {
 }
 
 // 85 °C out of nothing is what a clone shows that has lost its power; one
-// that stays is a temperature.
-func TestASudden85DegreesIsAskedTwice(t *testing.T) {
+// that stays is a temperature, though it came fast.
+func TestASudden85DegreesMustStay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := must[*chipsim.OneWire](t)(chipsim.NewOneWire("hot"))
 		defer sim.Close()
@@ -183,8 +183,11 @@ func TestASudden85DegreesIsAskedTwice(t *testing.T) {
 		if r := sweep(t, b)[0]; r.Fault != sensor.FaultPowerOn {
 			t.Errorf("at once: %+v", r)
 		}
+		if r := sweep(t, b)[0]; r.Fault != sensor.FaultSlope {
+			t.Errorf("again: %+v, want a jump", r)
+		}
 		if r := sweep(t, b)[0]; r.Fault != "" || r.Temp != 85000 {
-			t.Errorf("again: %+v, want 85 °C", r)
+			t.Errorf("for the third time: %+v, want 85 °C", r)
 		}
 	})
 }

@@ -54,6 +54,12 @@ func Freezer(seed uint64) Fridge {
 		DoorEvery: 6 * time.Hour, DoorRise: 5, DefrostEvery: 12 * time.Hour, DefrostRise: 3, Ambient: 23, Leak: 9 * time.Hour}
 }
 
+// UltraLow is a −80 °C freezer: it warms slowly, from far below the room.
+func UltraLow(seed uint64) Fridge {
+	return Fridge{Seed: seed, Mean: -79.5, Swing: 2, Cycle: 22 * time.Minute, Lag: 60 * time.Second, Buffer: 15 * time.Minute,
+		DoorEvery: 8 * time.Hour, DoorRise: 9, Ambient: 23, Leak: 11 * time.Hour}
+}
+
 // model turns the clock's time into the model's, in seconds since 1970.
 func (f *Fridge) model(at time.Time) float64 {
 	t := float64(at.UnixMilli()) / 1000

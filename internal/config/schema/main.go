@@ -100,6 +100,7 @@ func file() schema {
 			"outside":     object("Time out of every unit.", schema{"as": number("Judged as this, °C; default 25."), "grace": span("Confirmed after this; default 10m.")}),
 			"unmonitored": span("This long without data quarantines; default 30m."), "delta_h": number("kJ/mol, for the mean kinetic temperature; default 83.144."),
 			"rules": list(rule, "Without any, a confirmed excursion quarantines.")}, "id", "source", "range"), "The profiles."),
+		"products": list(object("Goods that are received by a scan of their supplier's code.", schema{"gtin": text("As it stands beneath the code, in quotes."), "profile": text("The id of the profile on their label.")}, "gtin", "profile"), "Which profile holds for which GTIN."),
 		"mqtt": object("Where to publish.", schema{"broker": text("tcp://HOST:1883, ssl://HOST:8883, ws://HOST:PORT/PATH or wss://HOST:PORT/PATH."), "client_id": text("One per daemon; default coldkeep-NODE."), "username": text("Or none."),
 			"password_file": text("A file that holds it; a bare name is a systemd credential."), "ca_file": text("Who signs the broker's certificate, PEM; default: whom the system trusts."),
 			"cert_file": text("Our own certificate, PEM."), "key_file": text("Its key, PEM; a bare name is a systemd credential."),
