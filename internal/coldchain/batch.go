@@ -45,6 +45,7 @@ type batch struct {
 	ConfirmedAt sensor.Instant
 	ReleasedAt  sensor.Instant
 	HasRelease  bool
+	ExpiredAt   sensor.Instant // 0: not yet
 	UnmonAfter  sensor.Instant // the built-in unmonitored rule counts from here at the earliest
 	Verdict     Verdict
 	Since       sensor.Instant
@@ -107,6 +108,7 @@ type ruleState struct {
 func newBatch(l Life, p *Profile, received sensor.Instant) *batch {
 	b := &batch{Life: l, Received: received, profile: p, Verdict: Unknown, Since: received, next: never}
 	b.wire()
+	b.next = b.expiryDeadline()
 	return b
 }
 

@@ -14,7 +14,7 @@ import (
 
 // checkpointVersion changes with the shape or the meaning of what is kept.
 // A checkpoint is a cache: one of another version is not read.
-const checkpointVersion = 1
+const checkpointVersion = 2
 
 type checkpoint struct {
 	Version  int

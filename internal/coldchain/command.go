@@ -5,22 +5,23 @@ import "coldkeep/sensor"
 // A Command is something a person did or decided. ID is made by the sender:
 // a repeat gets the first answer and does nothing.
 type Command struct {
-	ID      string         `json:"id"`
-	Name    string         `json:"-"` // receive, place, move, take-out, release, discard, use; ack, decline, shelve, unshelve, close, test
-	Batch   string         `json:"batch"`
-	Unit    string         `json:"unit,omitempty"`
-	Profile string         `json:"profile,omitempty"`
-	Lot     string         `json:"lot,omitempty"`
-	Vials   int            `json:"vials,omitempty"`
-	Expiry  string         `json:"expiry,omitempty"` // YYYY-MM-DD
-	Scan    string         `json:"scan,omitempty"`   // receive: the supplier's GS1 code, which tells profile, lot and expiry
-	GTIN    string         `json:"-"`                // of the scan
-	Serial  string         `json:"-"`
-	Rules   []string       `json:"rules,omitempty"` // release: the reasons it answers
-	By      string         `json:"by"`
-	Via     string         `json:"via,omitempty"`
-	Reason  string         `json:"reason,omitempty"`
-	At      sensor.Instant `json:"at,omitzero"` // 0: now
+	ID        string         `json:"id"`
+	Name      string         `json:"-"` // receive, place, move, take-out, release, discard, use; ack, decline, shelve, unshelve, close, test
+	Batch     string         `json:"batch"`
+	Unit      string         `json:"unit,omitempty"`
+	Profile   string         `json:"profile,omitempty"`
+	Lot       string         `json:"lot,omitempty"`
+	Vials     int            `json:"vials,omitempty"`
+	Expiry    string         `json:"expiry,omitempty"` // YYYY-MM-DD
+	Scan      string         `json:"scan,omitempty"`   // receive: the supplier's GS1 code, which tells profile, lot and expiry
+	ExpiresAt sensor.Instant `json:"-"`                // the end of Expiry at the site
+	GTIN      string         `json:"-"`                // of the scan
+	Serial    string         `json:"-"`
+	Rules     []string       `json:"rules,omitempty"` // release: the reasons it answers
+	By        string         `json:"by"`
+	Via       string         `json:"via,omitempty"`
+	Reason    string         `json:"reason,omitempty"`
+	At        sensor.Instant `json:"at,omitzero"` // 0: now
 
 	// Of probes: probe-out, probe-back, probe-check.
 	Probe     string       `json:"probe,omitempty"`

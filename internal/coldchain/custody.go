@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"coldkeep/sensor"
 )
@@ -106,7 +107,7 @@ func (e *Evaluator) orderReceive(ev Event, c Command, b *batch) (Event, error) {
 		return ev, refuse("bad_request", "%d vials: a batch has none or more", c.Vials)
 	}
 	ev.Kind, ev.Profile, ev.Lot, ev.Vials, ev.Expiry = BatchReceived, p.ID, c.Lot, c.Vials, c.Expiry
-	ev.GTIN, ev.Serial = c.GTIN, c.Serial
+	ev.ExpiresAt, ev.GTIN, ev.Serial = c.ExpiresAt, c.GTIN, c.Serial
 	return ev, nil
 }
 
@@ -155,7 +156,10 @@ func (e *Evaluator) Apply(ev Event) error {
 		if p == nil {
 			return fmt.Errorf("receive batch %s: no profile %q", ev.Batch, ev.Profile)
 		}
-		e.addBatch(Life{ID: ev.Batch, Profile: p.ID, Lot: ev.Lot, Vials: ev.Vials, Expiry: ev.Expiry, GTIN: ev.GTIN, Serial: ev.Serial}, p, ev.Time)
+		if ev.ExpiresAt == 0 && ev.Expiry != "" {
+			ev.ExpiresAt = DayEnd(ev.Expiry, time.UTC) // written before the record told the instant
+		}
+		e.addBatch(Life{ID: ev.Batch, Profile: p.ID, Lot: ev.Lot, Vials: ev.Vials, Expiry: ev.Expiry, ExpiresAt: ev.ExpiresAt, GTIN: ev.GTIN, Serial: ev.Serial}, p, ev.Time)
 		return nil
 	}
 	b := e.find(ev.Batch)

@@ -29,6 +29,7 @@ const (
 	BatchReleased      Kind = "batch_released"
 	BatchDiscarded     Kind = "batch_discarded"
 	BatchUsed          Kind = "batch_used"
+	BatchExpired       Kind = "batch_expired"
 	ClockStepped       Kind = "clock_stepped"
 	StoreFailed        Kind = "store_failed"
 	StoreRecovered     Kind = "store_recovered"
@@ -80,10 +81,11 @@ const EventVersion = 1
 //	batch_flagged     batch unit rule text reason
 //	batch_quarantined batch unit rule text reason doubtful
 //	batch_rejudged    batch rule reason
-//	probe_taken_out   unit probe start end(the latest) purpose by reason
+//	batch_expired     batch unit expiry text
+//	probe_taken_out   unit probe start end(the latest) out_for by reason
 //	probe_put_back    unit probe start end by
 //	probe_checked     unit probe check by
-//	contact_changed   unit contact contact_kind state [fault] start
+//	contact_changed   [unit] contact_id contact_kind state text [fault] start
 //	notification_*    channel rule severity unit text [error]
 type Event struct {
 	V        int            `json:"v"`
@@ -99,12 +101,14 @@ type Event struct {
 	Lot      string         `json:"lot,omitempty"`
 	Vials    int            `json:"vials,omitempty"`
 	Expiry   string         `json:"expiry,omitempty"`
-	GTIN     string         `json:"gtin,omitempty"`
-	Serial   string         `json:"serial,omitempty"`
-	Rule     string         `json:"rule,omitempty"`
-	Severity Severity       `json:"severity,omitempty"`
-	Side     string         `json:"side,omitempty"` // high, low
-	Fault    sensor.Fault   `json:"fault,omitempty"`
+	// ExpiresAt is the end of that day at the site.
+	ExpiresAt sensor.Instant `json:"expires_at,omitzero"`
+	GTIN      string         `json:"gtin,omitempty"`
+	Serial    string         `json:"serial,omitempty"`
+	Rule      string         `json:"rule,omitempty"`
+	Severity  Severity       `json:"severity,omitempty"`
+	Side      string         `json:"side,omitempty"` // high, low
+	Fault     sensor.Fault   `json:"fault,omitempty"`
 
 	Start        sensor.Instant  `json:"start,omitzero"`
 	End          *sensor.Instant `json:"end,omitempty"`
@@ -125,10 +129,10 @@ type Event struct {
 	Channel     string   `json:"channel,omitempty"`
 	Error       string   `json:"error,omitempty"`
 	Record      string   `json:"record,omitempty"` // on started
-	Contact     string   `json:"contact,omitempty"`
+	Contact     string   `json:"contact_id,omitempty"`
 	ContactKind string   `json:"contact_kind,omitempty"` // door, mains, alarm
 	State       string   `json:"state,omitempty"`        // of a contact: open, closed, lost, present, raised, quiet, unknown
-	Purpose     string   `json:"purpose,omitempty"`      // why a probe is out: check, which, out
+	Purpose     string   `json:"out_for,omitempty"`      // why a probe is out: check, which, out
 	Check       *Check   `json:"check,omitempty"`        // on probe_checked
 	Config      *Config  `json:"config,omitempty"`       // on config_changed: whole, with what judges
 	Call        *Call    `json:"call,omitempty"`         // on what package alert has decided

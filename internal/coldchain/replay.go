@@ -15,8 +15,9 @@ type Life struct {
 	Profile    string
 	Lot        string
 	Vials      int
-	Expiry     string // YYYY-MM-DD
-	GTIN       string // of its supplier's code, 14 digits; "" where none was scanned
+	Expiry     string         // YYYY-MM-DD
+	ExpiresAt  sensor.Instant // the end of that day at the site; 0: it has none
+	GTIN       string         // of its supplier's code, 14 digits; "" where none was scanned
 	Serial     string
 	Placements []Placement
 	Ended      *sensor.Instant // where life goes on after the last To

@@ -253,6 +253,7 @@ type BatchState struct {
 	Lot        string         `json:"lot,omitempty"`
 	Vials      int            `json:"vials,omitempty"`
 	Expiry     string         `json:"expiry,omitempty"`
+	ExpiresAt  sensor.Instant `json:"-"` // the end of that day at the site; 0: it has none
 	GTIN       string         `json:"gtin,omitempty"`
 	Serial     string         `json:"serial,omitempty"`
 	Unit       string         `json:"unit,omitempty"` // "" when outside or ended

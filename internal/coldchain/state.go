@@ -12,7 +12,7 @@ func (b *batch) state(t sensor.Instant) BatchState {
 		t = b.EndedAt
 	}
 	s := BatchState{
-		ID: b.id(), Profile: *b.profile, ProfileID: b.profile.ID, Lot: b.Life.Lot, Vials: b.Life.Vials, Expiry: b.Life.Expiry, GTIN: b.Life.GTIN, Serial: b.Life.Serial,
+		ID: b.id(), Profile: *b.profile, ProfileID: b.profile.ID, Lot: b.Life.Lot, Vials: b.Life.Vials, Expiry: b.Life.Expiry, ExpiresAt: b.Life.ExpiresAt, GTIN: b.Life.GTIN, Serial: b.Life.Serial,
 		Placements: slices.Clone(b.Life.Placements), Reasons: slices.Clone(b.Reasons), Received: b.Received,
 		Unit: b.unitID(),
 	}
@@ -54,6 +54,8 @@ func (b *batch) verdict(x Exposure) (Verdict, sensor.Instant) {
 		}
 	}
 	switch {
+	case b.ExpiredAt != 0:
+		return Expired, b.ExpiredAt
 	case x.MonitoredS == 0 && b.Where == unplaced:
 		return Unknown, b.Received
 	case x.MonitoredS == 0:

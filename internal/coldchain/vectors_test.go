@@ -235,6 +235,10 @@ func (v *vector) line(key string, w *words) {
 		l := Life{ID: w.next(), Profile: w.next()}
 		for len(w.list) > 0 {
 			s := w.next()
+			if s == "expires" {
+				l.ExpiresAt = w.at()
+				continue
+			}
 			if s == "ended" {
 				t := w.at()
 				l.Ended = &t

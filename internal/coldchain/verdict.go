@@ -83,7 +83,13 @@ func (b *batch) holds(rule string) bool {
 
 // fire lets everything happen that is due at t.
 func (b *batch) fire(e *Evaluator, t sensor.Instant) {
-	if b.Where != stored && b.Where != outside {
+	if b.Where == ended {
+		return
+	}
+	b.expire(e, t)
+	if b.Where == unplaced {
+		b.reckon()
+		e.stale = true
 		return
 	}
 	for _, s := range b.Rules {
@@ -211,7 +217,11 @@ func (b *batch) quiet(e *Evaluator, t sensor.Instant, reason string) {
 // reckon finds the next instant at which something happens by itself.
 func (b *batch) reckon() {
 	b.next = never
-	if b.Where != stored && b.Where != outside {
+	if b.Where == ended {
+		return
+	}
+	b.next = b.expiryDeadline()
+	if b.Where == unplaced {
 		return
 	}
 	for _, s := range b.Rules {

@@ -52,6 +52,7 @@ func (p *reader) life(v value) (coldchain.Life, bool) {
 		if _, err := time.Parse(day, l.Expiry); err != nil {
 			f["expiry"].bad("%q is no date; YYYY-MM-DD is", l.Expiry)
 		}
+		l.ExpiresAt = coldchain.DayEnd(l.Expiry, p.cfg.Site.Location)
 	}
 	if n := f["vials"]; n.there() {
 		x := n.number(0)

@@ -91,6 +91,11 @@ func (m *Monitor) order(ctx context.Context, c coldchain.Command) (coldchain.Eve
 	if err != nil {
 		return coldchain.Event{}, err
 	}
+	if c.Name == "receive" && c.Expiry != "" {
+		if c.ExpiresAt = coldchain.DayEnd(c.Expiry, m.loc); c.ExpiresAt == 0 {
+			return coldchain.Event{}, refusal("bad_request", "expiry %q: write the last day as 2027-01-31", c.Expiry)
+		}
+	}
 	if c.Name == "receive" && !m.o.Demo && len(c.Profile) >= 8 && strings.EqualFold(c.Profile[:8], "example-") {
 		return coldchain.Event{}, refusal("bad_request", "profile %s is an example: no batch is received under one; write a profile from the product's label", c.Profile)
 	}

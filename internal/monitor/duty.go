@@ -161,6 +161,7 @@ func (m *Monitor) situation(s *coldchain.Snapshot, at sensor.Instant) alert.Situ
 			sit.Alarms = append(sit.Alarms, m.alarmOf(s, a))
 		}
 	}
+	sit.Found = append(sit.Found, expiring(s, at)...)
 	if m.o.Peers != nil {
 		// While the broker is away nothing is known: who was silent is so still.
 		if list, known := m.o.Peers(); known {

@@ -169,7 +169,8 @@ func (m *Monitor) look() *coldchain.Snapshot {
 	}
 	if !s.Synchronized {
 		for i := range s.Batches {
-			if b := &s.Batches[i]; b.Now == coldchain.NowInRange && m.clock.ahead {
+			// A last day cannot be held against a clock that nobody has set.
+			if b := &s.Batches[i]; b.Now == coldchain.NowInRange && (m.clock.ahead || b.ExpiresAt != 0) {
 				b.Now = coldchain.NowClockDoubtful
 			}
 		}

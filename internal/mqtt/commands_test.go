@@ -207,22 +207,16 @@ func TestEventsAreFlat(t *testing.T) {
 		name, _, _ := strings.Cut(own.Field(i).Tag.Get("json"), ",")
 		names[name] = true
 	}
-	call := reflect.TypeFor[coldchain.Call]()
-	for i := range call.NumField() {
-		name, _, _ := strings.Cut(call.Field(i).Tag.Get("json"), ",")
-		switch name {
-		case "contact":
-			name = "person_contact" // so it is called here
-		case "purpose":
-			continue // of a message, or of taking a probe out: no event is both
-		}
-		if names[name] {
-			t.Errorf("%s is a field of an event and of its call: one would hide the other", name)
+	for _, inner := range []reflect.Type{reflect.TypeFor[coldchain.Call](), reflect.TypeFor[coldchain.Check]()} {
+		for i := range inner.NumField() {
+			if name, _, _ := strings.Cut(inner.Field(i).Tag.Get("json"), ","); names[name] {
+				t.Errorf("%s is a field of an event and of its %s: one would hide the other", name, inner.Name())
+			}
 		}
 	}
 	r := newRecord()
 	e := coldchain.Event{V: 1, Seq: 4, Time: 5000, Kind: coldchain.NotificationDue, Channel: "ntfy", Rules: []string{"a", "b"}, Config: &coldchain.Config{}, Call: &coldchain.Call{
-		Troubles: []string{"t1", "t2"}, Urgent: []string{"x"}, Person: "anna", Receipt: "secret-receipt", Body: "a long text", Purpose: "page", Contact: 1, Step: 2, Repeat: true, BeyondMC: 1400, Until: 61_000, AfterS: 7}}
+		Troubles: []string{"t1", "t2"}, Urgent: []string{"x"}, Person: "anna", Receipt: "secret-receipt", Body: "a long text", Purpose: "page", Step: 2, Repeat: true, BeyondMC: 1400, Until: 61_000, AfterS: 7}}
 	list, err := topicsOf(r.Snapshot()).entry(coldchain.Entry{Seq: 4, Event: &e}, time.Now())
 	if err != nil || len(list) != 1 || list[0].topic != "coldkeep/s/n/event" {
 		t.Fatal(list, err)
@@ -233,12 +227,28 @@ func TestEventsAreFlat(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]any{"v": 1.0, "seq": 4.0, "record": "0123456789abcdef", "time": "1970-01-01T00:00:05Z", "time_unix_ms": 5000.0, "kind": "notification_due", "channel": "ntfy", "rules": "a,b",
-		"troubles": "t1,t2", "urgent": "x", "person": "anna", "person_contact": 1.0, "purpose": "page", "step": 2.0, "repeat": true, "beyond_mc": 1400.0, "until": "1970-01-01T00:01:01Z", "after_s": 7.0}
+		"troubles": "t1,t2", "urgent": "x", "person": "anna", "purpose": "page", "step": 2.0, "repeat": true, "beyond_mc": 1400.0, "until": "1970-01-01T00:01:01Z", "after_s": 7.0}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
 	if e.Call.Body == "" || e.Call.Receipt == "" {
 		t.Error("the journal's own event was changed")
+	}
+}
+
+// What was found when a probe was checked lies flat beside the rest.
+func TestACheckIsFlat(t *testing.T) {
+	e := coldchain.Event{V: 1, Seq: 4, Time: 5000, Kind: coldchain.ProbeChecked, Probe: "f1", Check: &coldchain.Check{Found: 310, Raw: 300, Tolerance: 500, Good: true, Instrument: "ds18b20 x", Batches: []string{"A", "B"}}}
+	list, err := topicsOf(newRecord().Snapshot()).entry(coldchain.Entry{Seq: 4, Event: &e}, time.Now())
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(list[0].payload, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got["found_c"] != 0.31 || got["reference_c"] != 0.0 || got["good"] != true || got["batches"] != "A,B" || got["check"] != nil {
+		t.Errorf("%v", got)
 	}
 }
 

@@ -92,7 +92,7 @@ func TestAContactsChangeIsPublished(t *testing.T) {
 	if err := json.Unmarshal(list[0].payload, &got); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]any{"kind": "contact_changed", "unit": "f", "contact": "door", "contact_kind": "door", "state": "open", "text": "the door is open", "seq": 7.0}
+	want := map[string]any{"kind": "contact_changed", "unit": "f", "contact_id": "door", "contact_kind": "door", "state": "open", "text": "the door is open", "seq": 7.0}
 	for k, v := range want {
 		if fmt.Sprint(got[k]) != fmt.Sprint(v) {
 			t.Errorf("%s is %v, want %v", k, got[k], v)

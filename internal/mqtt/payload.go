@@ -3,7 +3,6 @@ package mqtt
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -173,24 +172,22 @@ func (t topics) event(e *coldchain.Event, now time.Time) ([]message, error) {
 	// The whole config and the text of messages are in the journal; they are
 	// no messages themselves.
 	ev := e.Public()
-	call := ev.Call
-	ev.Config, ev.Call = nil, nil
+	call, check := ev.Call, ev.Check
+	ev.Config, ev.Call, ev.Check = nil, nil, nil
 	f := fields{}
 	if err := f.merge(ev); err != nil {
 		return nil, fmt.Errorf("publish event %d: %w", e.Seq, err)
 	}
 	if call != nil {
 		call.Body = ""
-		more := fields{}
-		if err := more.merge(call); err != nil {
+		if err := f.merge(call); err != nil {
 			return nil, fmt.Errorf("publish event %d: %w", e.Seq, err)
 		}
-		// An event's contact is a door or the mains.
-		if n, there := more["contact"]; there {
-			more["person_contact"] = n
-			delete(more, "contact")
+	}
+	if check != nil {
+		if err := f.merge(check); err != nil {
+			return nil, fmt.Errorf("publish event %d: %w", e.Seq, err)
 		}
-		maps.Copy(f, more)
 	}
 	f["record"] = t.s.Record
 	f["seq"] = e.Seq
