@@ -36,6 +36,7 @@ type batchCommand struct {
 	Use     batchUse     `cmd:"" help:"A batch is used up."`
 	List    batchList    `cmd:"" help:"List the batches."`
 	Show    batchShow    `cmd:"" help:"What the record says of a batch."`
+	Label   batchLabel   `cmd:"" help:"Print labels whose code opens the batch's page."`
 }
 
 // where finds the daemon.
@@ -252,6 +253,7 @@ func (c *batchUse) Run(a *app) error { return c.send(a, "use", coldchain.Command
 // batchLine is a batch as the API gives it.
 type batchLine struct {
 	coldchain.BatchState
+	Range   string          `json:"range"` // of its profile, in words
 	Flagged bool            `json:"flagged"`
 	Words   coldchain.Words `json:"words"`
 }
@@ -283,7 +285,7 @@ func batches(a *app, dir string) ([]batchLine, error) {
 		if b.Now == coldchain.NowInRange {
 			b.Now = coldchain.NowNoData
 		}
-		list = append(list, batchLine{*b, b.Verdict.Flagged(), b.Words(reader, unit)})
+		list = append(list, batchLine{*b, b.Profile.Range.Text(), b.Verdict.Flagged(), b.Words(reader, unit)})
 	}
 	return list, nil
 }

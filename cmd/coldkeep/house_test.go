@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"internal/mqtt":          {"sensor", "internal/coldchain"},
 	"internal/metrics":       {"sensor", "internal/coldchain"},
 	"internal/web":           {"sensor", "internal/coldchain"},
+	"internal/report":        {},
 	"deploy":                 {},
 	"configs/profiles":       {},
 	"deploy/grafana":         {},

@@ -64,7 +64,8 @@ type MQTT struct {
 
 // Web says where pages and metrics are served. ConfigFile holds TLS and
 // passwords, in the form of Prometheus' exporters; "" serves plainly.
-type Web struct{ Listen, CommandTokenFile, ConfigFile string }
+// URL is how others reach the pages, for what is printed.
+type Web struct{ Listen, CommandTokenFile, ConfigFile, URL string }
 
 // Ask is the role and phone that people are sent to.
 type Ask struct{ Name, Phone string }

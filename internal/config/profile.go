@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/url"
 	"strings"
 	"time"
 
@@ -186,9 +187,14 @@ func (p *reader) outside(f map[string]value) {
 	c := p.cfg
 	c.Web.Listen = ":8080"
 	if w := f["web"]; w.there() {
-		g := w.fields("listen", "command_token_file", "config_file")
+		g := w.fields("listen", "command_token_file", "config_file", "url")
 		c.Web.Listen = g["listen"].str(c.Web.Listen)
 		c.Web.CommandTokenFile = g["command_token_file"].str("")
+		if c.Web.URL = g["url"].str(""); c.Web.URL != "" {
+			if u, err := url.Parse(c.Web.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+				g["url"].bad("%q is no address of pages; http://pi.local:8080 is", c.Web.URL)
+			}
+		}
 		if x := g["config_file"]; x.there() {
 			if c.Web.ConfigFile = p.named(x, false); c.Web.ConfigFile != "" {
 				c.files[len(c.files)-1].check = toolkit.Validate

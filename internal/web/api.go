@@ -106,12 +106,13 @@ func (s *Server) unit(w http.ResponseWriter, r *http.Request) {
 // batchView is a batch as the API tells it: as in a replay, with the words.
 type batchView struct {
 	coldchain.BatchState
+	Range   string          `json:"range"` // of its profile, in words
 	Flagged bool            `json:"flagged"`
 	Words   coldchain.Words `json:"words"`
 }
 
 func (s *Server) viewBatch(snap *coldchain.Snapshot, b *coldchain.BatchState) batchView {
-	return batchView{*b, b.Verdict.Flagged(), b.Words(s.reader(snap), unitOf(snap, b.Unit))}
+	return batchView{*b, b.Profile.Range.Text(), b.Verdict.Flagged(), b.Words(s.reader(snap), unitOf(snap, b.Unit))}
 }
 
 func unitOf(s *coldchain.Snapshot, id string) *coldchain.UnitState {

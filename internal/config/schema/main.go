@@ -108,7 +108,7 @@ func file() schema {
 			"commands": truth("Take answers to alarms from the broker: whoever may publish there may answer. Default false."),
 			"peers":    list(id("A node."), "The site's other daemons, which this one watches.")}),
 		"web": object("Pages and metrics.", schema{"listen": text("HOST:PORT; default :8080."), "command_token_file": text("A file that holds a token of 16 characters or more: with it the page takes answers, and commands are taken over TCP."),
-			"config_file": text("TLS and passwords for TCP, as all of Prometheus' exporters take them (tls_server_config, basic_auth_users).")}),
+			"config_file": text("TLS and passwords for TCP, as all of Prometheus' exporters take them (tls_server_config, basic_auth_users)."), "url": text("How others reach the pages, for what is printed: http://pi.local:8080.")}),
 		"notify":          list(channel(), "The channels. One that no person uses is told of everything, and answers for nobody."),
 		"people":          list(person(), "Who can be called."),
 		"rotas":           list(rota(), "Who is on call when, by the clock at the site."),
