@@ -39,15 +39,20 @@ func (c *max31856Chip) read(p spi.Port) outcome {
 	if err != nil {
 		return outcome{fault: max31856Fault(err), cause: err}
 	}
-	junction, ok := milli(m.ColdJunction)
+	junction, ok := c.temp(m.ColdJunction)
 	if !ok || junction < max31856JunctionLow || junction > max31856JunctionHigh {
 		return outcome{fault: sensor.FaultColdJunction, cause: fmt.Errorf("read cold junction: %s °C; a board is at %s to %s °C", junction, max31856JunctionLow, max31856JunctionHigh)}
 	}
-	raw, ok := milli(m.Temperature)
+	raw, ok := c.temp(m.Temperature)
 	if !ok { // a type B reaches further than a sensor.Temp
 		return outcome{fault: sensor.FaultOutOfRange, cause: fmt.Errorf("read temperature: %s", m.Temperature)}
 	}
 	return outcome{raw: raw}
+}
+
+// temp turns periph's temperature into ours.
+func (c *max31856Chip) temp(t physic.Temperature) (sensor.Temp, bool) {
+	return sensor.Celsius(float64(t-physic.ZeroCelsius) / float64(physic.Celsius))
 }
 
 // connect is done once: the driver keeps the connection, and sets the chip up
@@ -98,9 +103,4 @@ func max31856Fault(err error) sensor.Fault {
 		return sensor.FaultColdJunction
 	}
 	return sensor.FaultOutOfRange
-}
-
-// milli turns periph's temperature into ours.
-func milli(t physic.Temperature) (sensor.Temp, bool) {
-	return sensor.Celsius(float64(t-physic.ZeroCelsius) / float64(physic.Celsius))
 }

@@ -246,6 +246,16 @@ func (d *Dev) convert() (Measurement, error) {
 		}
 		d.ready = true
 	}
+	if err := d.start(); err != nil {
+		return Measurement{}, fmt.Errorf("start conversion: %w", err)
+	}
+	time.Sleep(d.Duration())
+	return d.take()
+}
+
+// start marks the cold junction, which needs its sensor off for that, and asks
+// for a conversion.
+func (d *Dev) start() error {
 	cr0 := d.settings[regCR0]
 	for _, w := range [][]byte{
 		{write | regCR0, cr0 | cr0NoJunction},
@@ -253,10 +263,14 @@ func (d *Dev) convert() (Measurement, error) {
 		{write | regCR0, cr0 | cr0OneShot},
 	} {
 		if err := d.conn.Tx(w, nil); err != nil {
-			return Measurement{}, fmt.Errorf("start conversion: %w", err)
+			return err
 		}
 	}
-	time.Sleep(d.Duration())
+	return nil
+}
+
+// take reads what was converted, and waits a little where that is not yet.
+func (d *Dev) take() (Measurement, error) {
 	r, err := d.read()
 	for n := 0; err == nil && r[regCR0]&cr0OneShot != 0 && n < lateChecks; n++ {
 		time.Sleep(lateCheck)
