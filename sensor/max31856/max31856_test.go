@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -251,7 +252,7 @@ func TestDuration(t *testing.T) {
 type answering struct {
 	spi.Port
 	spi.Conn
-	broken bool
+	broken atomic.Bool
 }
 
 var answer = hex(typeT50Hz4 + " 19 00 fb 00 00 00")
@@ -264,7 +265,7 @@ func (a *answering) Connect(physic.Frequency, spi.Mode, int) (spi.Conn, error) {
 func (a *answering) Tx(_, r []byte) error {
 	if len(r) > 0 {
 		copy(r[1:], answer)
-		if a.broken {
+		if a.broken.Load() {
 			r[16] = 1
 		}
 	}
@@ -311,11 +312,11 @@ func TestSenseContinuous(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-c
-		port.broken = true
+		port.broken.Store(true)
 		if _, more := <-c; more || !errors.Is(d.Err(), FaultOpen) {
 			t.Errorf("after a fault: still open, or %v", d.Err())
 		}
-		port.broken = false
+		port.broken.Store(false)
 		if err := d.Sense(&physic.Env{}); err != nil {
 			t.Errorf("after the fault: %v", err)
 		}
