@@ -9,6 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"periph.io/x/conn/v3/physic"
+	"periph.io/x/conn/v3/spi"
+	"periph.io/x/conn/v3/spi/spireg"
+
 	"coldkeep/sensor"
 	"coldkeep/sensor/chips"
 	"coldkeep/sensor/chipsim"
@@ -132,6 +136,25 @@ func TestAMAX31856ThatLostItsPower(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A chip that another program left converting by itself, for another mains, is
+// stopped before its filter is touched.
+func TestAMAX31856ThatIsConverting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, _, b := thermocouple(t, "left converting", "T", constant(-80), constant(22), sensor.Settings{Element: "T", Mains: 50})
+		other := must[spi.PortCloser](t)(spireg.Open("left converting"))
+		conn := must[spi.Conn](t)(other.Connect(physic.MegaHertz, spi.Mode1, 8))
+		if err := conn.Tx([]byte{0x80, 0x94, 0x43}, nil); err != nil { // automatic, faults kept, a K, 60 Hz
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		for range 2 {
+			if r := sweep(t, b)[0]; r.Fault != "" || !near(r.Temp, -80_000) {
+				t.Errorf("%+v, want -80 °C", r)
+			}
+		}
+	})
 }
 
 // A chip that does not answer now and then gives a fault or the truth.

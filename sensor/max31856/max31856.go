@@ -30,8 +30,7 @@
 // reading is one one-shot conversion, and is believed only if
 //
 //   - the settings read back in the same transaction are those written: a chip
-//     that lost its power for a moment has others, and some wrong one of those
-//     would turn a K into a T;
+//     that lost its power for a moment has others, and takes a T for a K;
 //   - the same sixteen bytes came twice: between conversions they stand still,
 //     and bytes that differ were damaged on the wire;
 //   - the cold junction is no longer the mark that was written to it before the
@@ -43,9 +42,9 @@
 // # What the chip cannot see
 //
 // A thermocouple that is shorted is one: it measures the temperature of the
-// short. A wrong type set, or a wrong cable, reads wrong. An open circuit is
-// promised to be tested once in 16 conversions (Table 4), and the first after
-// the chip was set up is tested.
+// short. A wrong type set, or a wrong cable, reads wrong. A test for an open
+// circuit is promised only once in 16 conversions (Table 4): a break may be told
+// some readings late.
 package max31856
 
 import (
@@ -395,75 +394,6 @@ func (d *Dev) again(r registers) error {
 // Precision gives the step of the temperature; the rest is not measured.
 func (d *Dev) Precision(e *physic.Env) {
 	e.Temperature, e.Pressure, e.Humidity = hotStep, 0, 0
-}
-
-// SenseContinuous senses at an interval, which must not be shorter than
-// Duration, until Halt or an error: then the channel is closed, and Err tells
-// which. A reading that nobody takes holds the next ones up.
-func (d *Dev) SenseContinuous(interval time.Duration) (<-chan physic.Env, error) {
-	if interval < d.Duration() {
-		return nil, fmt.Errorf("max31856: every %v is too often: a conversion takes %v", interval, d.Duration())
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.stop != nil {
-		return nil, errors.New("max31856: it senses continuously already; call Halt first")
-	}
-	d.stop, d.done, d.err = make(chan struct{}), make(chan struct{}), nil
-	out := make(chan physic.Env)
-	go d.run(interval, out, d.stop, d.done)
-	return out, nil
-}
-
-func (d *Dev) run(interval time.Duration, out chan<- physic.Env, stop <-chan struct{}, done chan<- struct{}) {
-	defer close(done)
-	defer close(out)
-	t := time.NewTicker(interval)
-	defer t.Stop()
-	for {
-		select {
-		case <-stop:
-			return
-		case <-t.C:
-		}
-		m, err := d.measure()
-		if err != nil {
-			d.mu.Lock()
-			d.err = err
-			if d.done == done { // else Halt is waiting, and has forgotten it already
-				d.stop, d.done = nil, nil
-			}
-			d.mu.Unlock()
-			return
-		}
-		select {
-		case <-stop:
-			return
-		case out <- physic.Env{Temperature: m.Temperature}:
-		}
-	}
-}
-
-// Err tells the error that ended SenseContinuous; nil while it runs, and when
-// Halt ended it.
-func (d *Dev) Err() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.err
-}
-
-// Halt ends SenseContinuous, waiting for a conversion that is under way. The
-// chip itself rests between conversions anyway. It can be called at any time.
-func (d *Dev) Halt() error {
-	d.mu.Lock()
-	stop, done := d.stop, d.done
-	d.stop, d.done = nil, nil
-	d.mu.Unlock()
-	if stop != nil {
-		close(stop)
-		<-done
-	}
-	return nil
 }
 
 var _ conn.Resource = &Dev{}

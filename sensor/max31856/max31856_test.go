@@ -161,6 +161,45 @@ func TestSettingsThatAreNotKept(t *testing.T) {
 	})
 }
 
+// breaking fails one transaction, counted from 1.
+type breaking struct {
+	spi.Conn
+	left int
+}
+
+var errPort = errors.New("input/output error")
+
+func (b *breaking) Tx(w, r []byte) error {
+	if b.left--; b.left == 0 {
+		return errPort
+	}
+	return b.Conn.Tx(w, r)
+}
+
+// The port's own error is kept, whichever transaction fails: five set the chip
+// up, three start a conversion, two read it.
+func TestThePortsErrorIsKept(t *testing.T) {
+	for n := 1; n <= 11; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			d, err := New(&answering{}, &Opts{Type: T})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.conn = &breaking{d.conn, n}
+			m, err := d.Measure()
+			if n <= 10 && (!errors.Is(err, errPort) || m != Measurement{}) {
+				t.Errorf("transaction %d: %+v %v, want %v", n, m, err, errPort)
+			}
+			if n > 10 && err != nil {
+				t.Errorf("a transaction more than there are: %v", err)
+			}
+			if m, err := d.Measure(); n <= 10 && (err != nil || m.Temperature != at(-80)) {
+				t.Errorf("after transaction %d: %+v %v", n, m, err)
+			}
+		})
+	}
+}
+
 // A late conversion is waited for.
 func TestALateConversion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -214,6 +253,9 @@ func TestTypes(t *testing.T) {
 		if want := hex("10 " + x.settings + " 00"); !slices.Equal(d.settings[:], want) {
 			t.Errorf("%s: % x, want % x", x.letter, d.settings, want)
 		}
+	}
+	if low, high := Type('X').Range(); low != 0 || high != 0 {
+		t.Errorf("what is no type ranges from %v to %v", low, high)
 	}
 	for _, s := range []string{"", "k", "KT", "X", " "} {
 		if _, err := ParseType(s); err == nil {
