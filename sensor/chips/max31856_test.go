@@ -200,6 +200,23 @@ func TestAMAX31856OnABusThatFails(t *testing.T) {
 	})
 }
 
+// A call that never returns costs one deadline, and the bus is opened anew.
+func TestAMAX31856OnABusThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim, _, b := thermocouple(t, t.Name(), "T", constant(-80), constant(22), sensor.Settings{Element: "T"})
+		sweep(t, b)
+		sim.Hang(true)
+		begun := time.Now()
+		if r := sweep(t, b)[0]; r.Fault != sensor.FaultTimeout || time.Since(begun) != 5*time.Second {
+			t.Errorf("%+v after %v, want %q after 5 s", r, time.Since(begun), sensor.FaultTimeout)
+		}
+		sim.Hang(false)
+		if r := sweep(t, b)[0]; r.Fault != "" || !near(r.Temp, -80_000) {
+			t.Errorf("opened anew: %+v", r)
+		}
+	})
+}
+
 // What lies outside is a fault: the type's range, and where a board can be.
 func TestOutsideAMAX31856(t *testing.T) {
 	for _, x := range []struct {
