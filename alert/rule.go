@@ -13,6 +13,8 @@ var (
 	limitRule   = regexp.MustCompile(`^(at or )?(above|below) (-?[0-9.]+) °C(?: for ([0-9.a-z]+)( in all)?)?(?: within ([0-9.a-z]+))?$`)
 	kineticRule = regexp.MustCompile(`^mean kinetic temperature above (-?[0-9.]+) °C over ([0-9.a-z]+)$`)
 	noDataRule  = regexp.MustCompile(`^no temperature for more than ([0-9.a-z]+)$`)
+	doorRule    = regexp.MustCompile(`^the door is open(?: for more than ([0-9.a-z]+))?$`)
+	ownRule     = regexp.MustCompile(`^the unit raises its own alarm$`)
 	blindRule   = regexp.MustCompile(`^(?:([0-9.a-z]+) without temperature|without temperature for ([0-9.a-z]+) in all(?: within ([0-9.a-z]+))?)$`)
 )
 
@@ -33,6 +35,12 @@ func (c *Catalogue) rule(text string) string {
 	}
 	if m := noDataRule.FindStringSubmatch(text); m != nil {
 		return c.say("rule.no_data", values{"span": c.ruleSpan(m[1])})
+	}
+	if m := doorRule.FindStringSubmatch(text); m != nil {
+		return c.say("rule.door", values{"span": c.ruleSpan(m[1])})
+	}
+	if ownRule.MatchString(text) {
+		return c.say("rule.own", nil)
 	}
 	if m := blindRule.FindStringSubmatch(text); m != nil {
 		return c.say("rule.blind", values{"span": c.ruleSpan(m[1]), "total": c.ruleSpan(m[2]), "within": c.ruleSpan(m[3])})

@@ -85,7 +85,7 @@ const EventVersion = 1
 //	probe_taken_out   unit probe start end(the latest) out_for by reason
 //	probe_put_back    unit probe start end by
 //	probe_checked     unit probe check by
-//	contact_changed   unit contact contact_kind state [fault] start
+//	contact_changed   [unit] contact_id contact_kind state text [fault] start
 //	notification_*    channel rule severity unit text [error]
 type Event struct {
 	V        int            `json:"v"`

@@ -25,6 +25,7 @@ type Config struct {
 	Sampling time.Duration // > 0
 	Probes   []sensor.Probe
 	Units    []coldchain.Unit
+	Contacts []sensor.Contact
 	Profiles []coldchain.Profile
 	Products map[string]string // GTIN of 14 digits -> profile
 	MQTT     MQTT

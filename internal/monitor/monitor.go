@@ -36,6 +36,7 @@ type Store interface {
 	Entries(ctx context.Context, after uint64, limit int) ([]coldchain.Entry, error)
 	Events(ctx context.Context, after uint64, limit int) ([]coldchain.Event, error)
 	EventsOf(ctx context.Context, kinds ...coldchain.Kind) ([]coldchain.Event, error)
+	NewestOf(ctx context.Context, kind coldchain.Kind, before uint64, limit int) ([]coldchain.Event, error)
 	EventByCommand(ctx context.Context, id string) (coldchain.Event, bool, error)
 	Readings(ctx context.Context, probe string, from, to sensor.Instant, limit int) ([]sensor.Reading, error)
 	EachReading(ctx context.Context, from, to sensor.Instant, f func(r sensor.Reading, synchronized bool) error) error
@@ -49,6 +50,7 @@ type Options struct {
 	Config   coldchain.Config // what judges from the first sweep on
 	Probes   []sensor.Probe
 	Buses    []sensor.Bus
+	Contacts []sensor.Contact
 	Interval time.Duration // between slots; ≥ 1 ms
 	// Products tells the profile of goods by their GTIN of 14 digits.
 	Products map[string]string
@@ -109,6 +111,8 @@ type Monitor struct {
 	unsaved  bool           // events since then
 	closing  bool
 	origin   sensor.Instant // when the record begins
+	contacts []*contactSeen
+	early    []sensor.ContactState // told before there was a record to tell it to
 	counts   map[string]coldchain.NotificationCount
 	storage  *coldchain.Alarm // open: the disk fails
 	failures uint64
@@ -173,6 +177,9 @@ func (m *Monitor) Open(ctx context.Context) error {
 	for _, p := range m.o.Probes {
 		m.probes[p.ID] = newProbeSeen(p, m.loc)
 	}
+	for _, c := range m.o.Contacts {
+		m.contacts = append(m.contacts, &contactSeen{Contact: c})
+	}
 	m.seq = m.st.LastSeq()
 	if m.cursors, err = m.st.Cursors(ctx); err != nil {
 		return fmt.Errorf("open monitor: read cursors: %w", err)
@@ -191,6 +198,9 @@ func (m *Monitor) Open(ctx context.Context) error {
 		}
 	}
 	if err := m.recallProbes(ctx); err != nil {
+		return fmt.Errorf("open monitor: %w", err)
+	}
+	if err := m.recallContacts(ctx); err != nil {
 		return fmt.Errorf("open monitor: %w", err)
 	}
 	if err := m.openDesk(ctx); err != nil {

@@ -178,6 +178,7 @@ func (m *Monitor) look() *coldchain.Snapshot {
 			}
 		}
 	}
+	m.showContacts(s)
 	for i := range s.Units {
 		u := &s.Units[i]
 		if d := m.days[u.ID]; d != nil && d.has {

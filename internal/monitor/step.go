@@ -35,6 +35,7 @@ func (m *Monitor) Sweep(ctx context.Context, slot sensor.Instant) {
 	s := coldchain.Step{At: slot}
 	m.begin(slot, &s)
 	m.lookAtClock(&s, slot)
+	m.takeEarly(&s)
 	m.take(&s, sw)
 	// An error is told as an alarm and kept in the snapshot; the next step tries again.
 	_ = m.commit(ctx, s)

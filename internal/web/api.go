@@ -34,6 +34,8 @@ type unitView struct {
 	UnmonitoredS float64         `json:"unmonitored_s"`
 	Batches      []string        `json:"batches"`
 	Flagged      int             `json:"flagged_batches"`
+	DoorOpen     *bool           `json:"door_open"`  // null: it has no door contact, or nothing is known of it
+	MainsLost    *bool           `json:"mains_lost"` // likewise
 	Probes       []probeView     `json:"probes"`
 }
 
@@ -53,7 +55,7 @@ type probeView struct {
 func viewUnit(s *coldchain.Snapshot, u *coldchain.UnitState, now sensor.Instant) unitView {
 	word, _ := u.Status()
 	v := unitView{ID: u.ID, Name: u.Name, LowC: u.Range.Low, HighC: u.Range.High, TemperatureC: u.Temp, Status: word, OutOfRange: u.OutOfRange, Kind: u.Side,
-		Unmonitored: u.Unmonitored, MinC: u.Min, MaxC: u.Max, OutOfRangeS: u.OutOfRangeS, UnmonitoredS: u.UnmonitoredS, Batches: []string{}, Flagged: u.FlaggedCount, Probes: []probeView{}}
+		Unmonitored: u.Unmonitored, MinC: u.Min, MaxC: u.Max, OutOfRangeS: u.OutOfRangeS, UnmonitoredS: u.UnmonitoredS, Batches: []string{}, Flagged: u.FlaggedCount, DoorOpen: u.DoorOpen, MainsLost: u.MainsLost, Probes: []probeView{}}
 	if u.Temp != nil {
 		at, age := u.TempAt, now.Sub(u.TempAt).Seconds()
 		v.Time, v.AgeS = &at, &age

@@ -43,7 +43,7 @@ type alarmView struct {
 
 type pageUnit struct {
 	Title, Temp, Range, Status, Tone, Trend, Age, MinMax, Faults string
-	Checks                                                       []string
+	Checks, Contacts                                             []string // probes that are out; its door and mains, in words
 	AtMs                                                         int64
 	Batches                                                      []pageBatch
 }
@@ -115,6 +115,7 @@ func (s *Server) view(snap *coldchain.Snapshot) pageView {
 		u := &snap.Units[i]
 		x := pageUnit{Title: u.Title(), Range: u.Range.Text(), Temp: "–"}
 		x.Status, x.Tone = u.Status()
+		x.Contacts = contactWords(snap, u.ID, reader, now)
 		if u.Temp != nil {
 			x.Temp = coldchain.Degrees(*u.Temp, u.Range.Low, u.Range.High) + " °C"
 			x.AtMs, x.Age = int64(u.TempAt), coldchain.Span(now.Sub(u.TempAt).Seconds())+" ago"

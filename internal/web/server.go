@@ -150,6 +150,7 @@ func (s *Server) Handler(trusted bool) http.Handler {
 	m.HandleFunc("GET /api/v1/probes", s.probes)
 	m.HandleFunc("GET /api/v1/probes/{id}", s.probe)
 	m.HandleFunc("GET /api/v1/alarms", s.alarms)
+	m.HandleFunc("GET /api/v1/contacts", s.contacts)
 	m.HandleFunc("GET /api/v1/readings", s.readings)
 	m.HandleFunc("GET /api/v1/events", s.events)
 	m.HandleFunc("GET /api/v1/events/stream", s.stream)
