@@ -163,9 +163,12 @@ type seenReading struct {
 // and gives its middle. Readings that never become steady are no check, and
 // neither are those of a probe that still lies in its fridge.
 func (c *probesCheck) follow(a *app, dir string, since sensor.Instant, reference, far sensor.Temp) (sensor.Temp, error) {
-	step, err := stepOf(a, dir, c.Probe)
+	step, alone, err := placeOf(a, dir, c.Probe)
 	if err != nil {
 		return 0, err
+	}
+	if alone != "" {
+		fmt.Fprintf(a.errOut, "Nothing else judges %s: it is unmonitored until the probe is back. Be quick.\n", alone)
 	}
 	within := max(steadyWithin, step)
 	end := time.NewTimer(c.Wait)
@@ -222,21 +225,28 @@ func steady(last []sensor.Temp, within sensor.Temp) (middle sensor.Temp, ok bool
 	return slices.Sorted(slices.Values(last))[len(last)/2], true
 }
 
-// stepOf is the finest difference that the probe's chip shows.
-func stepOf(a *app, dir, probe string) (sensor.Temp, error) {
+// placeOf is the finest difference that the probe's chip shows, and the unit
+// that nothing else judges; "" where something does.
+func placeOf(a *app, dir, probe string) (step sensor.Temp, alone string, err error) {
 	var answer struct {
 		Probes []coldchain.ProbeNow `json:"probes"`
 	}
 	if err := askDaemon(a.ctx, dir, http.MethodGet, "/api/v1/probes", nil, &answer); err != nil {
-		return 0, err
+		return 0, "", err
 	}
-	for _, p := range answer.Probes {
-		if p.ID == probe {
-			chip, _ := sensor.ChipNamed(p.Chip) // none of ours: no step is known
-			return chip.Step, nil
+	i := slices.IndexFunc(answer.Probes, func(p coldchain.ProbeNow) bool { return p.ID == probe })
+	if i >= 0 {
+		mine := answer.Probes[i]
+		chip, _ := sensor.ChipNamed(mine.Chip) // none of ours: no step is known
+		other := func(p coldchain.ProbeNow) bool {
+			return p.Unit == mine.Unit && p.ID != probe && p.Judges && p.Out == nil
 		}
+		if mine.Judges && !slices.ContainsFunc(answer.Probes, other) {
+			alone = mine.Unit
+		}
+		return chip.Step, alone, nil
 	}
-	return 0, fmt.Errorf("probe %s is in no unit: there is nothing that it would be checked for", probe)
+	return 0, "", fmt.Errorf("probe %s is in no unit: there is nothing that it would be checked for", probe)
 }
 
 // record gives the check to the daemon and prints what follows from it.

@@ -160,7 +160,7 @@ func TestProbesUnderCheck(t *testing.T) {
 	if c := <-code; c != exitDone || !strings.HasPrefix(out.String(), "vial: GOOD. It reads 0.13 °C (raw 0.25 °C) at 0.0 °C: off by +0.13 °C, 0.5 °C are allowed\n") {
 		t.Errorf("in the ice: exit %d\n%s%s", c, out, errOut)
 	}
-	if !strings.Contains(errOut.String(), "0.13 °C     0.25 °C") || !strings.Contains(errOut.String(), "vial is judged again since") {
+	if !strings.Contains(errOut.String(), "0.13 °C     0.25 °C") || !strings.Contains(errOut.String(), "vial is judged again since") || !strings.Contains(errOut.String(), "Nothing else judges fridge-1") {
 		t.Errorf("in the ice:\n%s", errOut)
 	}
 	feel(5)
@@ -214,7 +214,7 @@ func TestProbesUnderCheck(t *testing.T) {
 			t.Errorf("the list has no %q:\n%s", want, list)
 		}
 	}
-	for _, want := range []string{"to now", "EXAMPLE-17", "/nowhere/vial.jpg", "report 3", "Anna Example", "OUT OF TOLERANCE", "good", "+1.37 °C"} {
+	for _, want := range []string{"to now", "EXAMPLE-17", "/nowhere/vial.jpg", "report 3", "Anna Example", "OUT OF TOLERANCE", "good", "+1.37 °C", "Judged on it before it was found off on ", ": EX-1\n"} {
 		if !strings.Contains(past, want) {
 			t.Errorf("the past has no %q:\n%s", want, past)
 		}

@@ -168,6 +168,11 @@ func showPast(out io.Writer, p *coldchain.ProbePast) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s °C\t%s °C\t%s °C\t%s °C\t%s\t%s\t%s\n", c.Time, c.By, c.Reference, c.Found, c.Raw, c.Tolerance, drift, verdictOf(&c.Check), c.Instrument)
 	}
+	for _, c := range p.Checks {
+		if len(c.Batches) > 0 {
+			fmt.Fprintf(w, "\nJudged on it before it was found off on %s: %s\n", c.Time, strings.Join(c.Batches, ", "))
+		}
+	}
 	return w.Flush()
 }
 
