@@ -268,11 +268,16 @@ func (d *Dev) turn() (Measurement, error) {
 			return Measurement{}, fmt.Errorf("read registers: %w", err)
 		}
 	}
+	// Thresholds first: a loss of power while the bias settles shows in them.
+	proof := [4]byte{d.window[0], d.window[1], always[0], always[1]}
+	if err := d.thresholds(proof); err != nil {
+		return Measurement{}, err
+	}
 	if err := d.configure(cfgBias); err != nil {
 		return Measurement{}, fmt.Errorf("switch bias on: %w", err)
 	}
 	time.Sleep(d.opts.Settle)
-	r, err := d.convert([4]byte{d.window[0], d.window[1], always[0], always[1]})
+	r, err := d.convert(proof)
 	if err != nil {
 		return Measurement{}, err
 	}
@@ -281,6 +286,9 @@ func (d *Dev) turn() (Measurement, error) {
 		return Measurement{}, d.explain(r)
 	case s == 0:
 		return Measurement{}, ErrStale
+	}
+	if err := d.thresholds(d.window); err != nil {
+		return Measurement{}, err
 	}
 	if r, err = d.convert(d.window); err != nil {
 		return Measurement{}, err
@@ -303,6 +311,11 @@ func (d *Dev) explain(r registers) error {
 		return errors.Join(f, err)
 	}
 	c, err := d.cycle()
+	var more *FaultError
+	if errors.As(err, &more) { // the one that comes at any time
+		f.Bits |= more.Bits
+		return f
+	}
 	if err != nil {
 		return errors.Join(f, fmt.Errorf("find its cause: %w", err))
 	}
@@ -310,12 +323,10 @@ func (d *Dev) explain(r registers) error {
 	return f
 }
 
-// convert sets thresholds, clears the faults and lets the chip convert once.
+// convert clears the faults and lets the chip convert once, under thresholds
+// that were written before.
 func (d *Dev) convert(thresholds [4]byte) (registers, error) {
-	err := d.thresholds(thresholds)
-	if err == nil {
-		err = d.configure(cfgBias | cfgClear)
-	}
+	err := d.configure(cfgBias | cfgClear)
 	if err == nil { // not together with the clearing (p. 14)
 		err = d.configure(cfgBias | cfgOneShot)
 	}
