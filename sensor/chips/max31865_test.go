@@ -9,6 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"periph.io/x/conn/v3/physic"
+	"periph.io/x/conn/v3/spi"
+	"periph.io/x/conn/v3/spi/spireg"
+
 	"coldkeep/sensor"
 	"coldkeep/sensor/chips"
 	"coldkeep/sensor/chipsim"
@@ -103,6 +107,30 @@ func TestAMAX31865ThatLostItsPower(t *testing.T) {
 			if r := sweep(t, b)[0]; r.Fault != "" || math.Abs(r.Temp.Celsius()+80) > 0.04 {
 				t.Errorf("set up anew: %+v", r)
 			}
+		}
+	})
+}
+
+// A chip that another program left converting by itself, for another mains, is
+// stopped before its filter is touched.
+func TestAMAX31865ThatIsConverting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, _, b := platinum(t, "rtd left converting", constant(-80), sensor.Settings{Element: "pt100", Mains: 50})
+		other := must[spi.PortCloser](t)(spireg.Open("rtd left converting"))
+		conn := must[spi.Conn](t)(other.Connect(physic.MegaHertz, spi.Mode1, 8))
+		if err := conn.Tx([]byte{0x80, 0xc0}, nil); err != nil { // bias, automatic, 60 Hz
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		for range 2 {
+			if r := sweep(t, b)[0]; r.Fault != "" || math.Abs(r.Temp.Celsius()+80) > 0.04 {
+				t.Errorf("%+v, want -80 °C", r)
+			}
+		}
+		// Between sweeps nothing flows through the element.
+		r := make([]byte, 2)
+		if err := conn.Tx([]byte{0x00, 0x00}, r); err != nil || r[1] != 0x01 {
+			t.Errorf("configuration %02x, %v, want the bias off", r[1], err)
 		}
 	})
 }

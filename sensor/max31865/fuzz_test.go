@@ -10,7 +10,7 @@ import (
 )
 
 // A memory answers every reading with the same nine bytes; it keeps what is
-// written where keep is set. done: what is busy has ended.
+// written where keep is set, and is never busy.
 type memory struct {
 	reg   [9]byte
 	keep  bool
@@ -95,4 +95,19 @@ func BenchmarkReadMAX31865(b *testing.B) {
 			b.Fatal(t)
 		}
 	}
+}
+
+// The memory of the fuzz test can be believed: else that test ensured nothing.
+func TestMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, err := New(&memory{reg: [9]byte{0xff, 0x00, 0x2b, 0xba}, keep: true, proof: true}, &Opts{Reference: 400})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Only zeros but for the data would be a chip without thresholds: it has
+		// them once they are written.
+		if m, err := d.Measure(); err != nil || celsius(m.Temperature) < -80.02 || celsius(m.Temperature) > -79.98 {
+			t.Errorf("%+v, %v, want -80 °C", m, err)
+		}
+	})
 }
