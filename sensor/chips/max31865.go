@@ -46,19 +46,15 @@ func (c *max31865Chip) read(p spi.Port) outcome {
 // max31865Fault names what the driver says.
 //
 // The current goes from the bias through the reference, REFIN-, the element and
-// FORCE- to ground. With 2, 3 and 4 wires alike:
+// FORCE- to ground. With 2, 3 and 4 wires alike (Tables 10 to 12, p. 21 and 22):
 //
-//   - an input beyond the supply cuts the inputs off, so that all other bits
-//     follow from it: it comes first;
+//   - an input beyond the supply makes all else indeterminate: it comes first;
 //   - REFIN- high: nothing flows. The element or a wire that carries its current
 //     is broken; with 4 wires the inputs may then read zero, which looks like a
 //     short and is none;
-//   - REFIN- low with FORCE- open: current flows past FORCE-. A wire of the
-//     element is shorted to ground;
-//   - RTDIN- low, REFIN- not: RTDIN- is no longer joined to the element that
-//     pulls REFIN- up. With 4 wires that is its own wire, with 2 and 3 the
-//     element's, since the board joins RTDIN- to FORCE-: broken;
-//   - full scale: RTDIN+ hangs in the air, or the element is broken. Above the
+//   - REFIN- or RTDIN- low with FORCE- open: a wire is shorted to ground, though
+//     the data may appear to be valid;
+//   - full scale: the element is broken, or RTDIN+ is not joined to it. Above the
 //     threshold and below full scale is a resistance: another element, or too hot;
 //   - below the threshold, and current flows: RTDIN+ and RTDIN- are shorted.
 func max31865Fault(err error) sensor.Fault {
@@ -69,10 +65,8 @@ func max31865Fault(err error) sensor.Fault {
 			return sensor.FaultVoltage
 		case f.Bits.Has(max31865.FaultNoCurrent):
 			return sensor.FaultOpen
-		case f.Bits.Has(max31865.FaultLeak):
+		case f.Bits.Has(max31865.FaultLeak | max31865.FaultSenseLow):
 			return sensor.FaultShort
-		case f.Bits.Has(max31865.FaultSenseLow):
-			return sensor.FaultOpen
 		case f.Bits.Has(max31865.FaultHigh) && f.Code == max31865.FullScale:
 			return sensor.FaultOpen
 		case f.Bits.Has(max31865.FaultHigh):

@@ -20,7 +20,8 @@ func TestFaultsOfAMAX31865(t *testing.T) {
 		{0xa0, 32767, sensor.FaultOpen},
 		{0x20, 0, sensor.FaultOpen},
 		{0x60, 0, sensor.FaultOpen},     // FORCE+ broken: no current, and no voltage
-		{0x88, 32767, sensor.FaultOpen}, // RTDIN- broken
+		{0x08, 5597, sensor.FaultShort}, // RTDIN- to ground, appears to be valid
+		{0x48, 3, sensor.FaultShort},    // FORCE+ to ground
 		{0x80, 30000, sensor.FaultOutOfRange},
 		{0x40, 3, sensor.FaultShort},
 		{0x18, 5597, sensor.FaultShort}, // to ground

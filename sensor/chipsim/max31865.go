@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// OpenLead is a resistance thermometer whose wire at RTDIN- is broken.
+// OpenLead is a resistance thermometer whose wire at FORCE- is broken: nothing
+// flows, and what is read is nothing.
 const OpenLead Trouble = "open_lead"
 
 // A MAX31865 is a simulated chip with a platinum element, after Maxim's
@@ -150,11 +151,8 @@ func (c *MAX31865) settle(now time.Time) {
 	}
 	if c.reg[0]&rtdCycle != 0 {
 		c.reg[0] &^= rtdCycle
-		switch c.state {
-		case Open:
+		if c.state == Open || c.state == OpenLead {
 			c.fault(0x20) // nothing pulls REFIN- down
-		case OpenLead:
-			c.fault(0x08)
 		}
 	}
 }
@@ -176,8 +174,10 @@ func (c *MAX31865) convert(at time.Time) {
 		code = math.Round(let * c.ohm(c.source(at)) / c.reference * 32768)
 	}
 	switch c.state {
-	case Open, OpenLead:
+	case Open:
 		code = 32767
+	case OpenLead:
+		code = 0
 	case Shorted:
 		code = 3
 	}
