@@ -8,7 +8,7 @@ import (
 )
 
 // OpenLead is a resistance thermometer whose wire at FORCE- is broken: nothing
-// flows, and what is read is nothing.
+// flows, and what is read means nothing.
 const OpenLead Trouble = "open_lead"
 
 // A MAX31865 is a simulated chip with a platinum element, after Maxim's
@@ -177,7 +177,7 @@ func (c *MAX31865) convert(at time.Time) {
 	case Open:
 		code = 32767
 	case OpenLead:
-		code = 0
+		code = 5000 // anything: here one that could be
 	case Shorted:
 		code = 3
 	}

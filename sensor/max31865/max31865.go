@@ -28,8 +28,9 @@
 //     set the bit that it must set: so the chip converts, and finds faults;
 //   - no fault is shown, and the temperature is within the range.
 //
-// A fault-detection cycle is run when the chip is set up, which it is after
-// every error too, and once a conversion has shown a fault, for its cause. The
+// A fault-detection cycle is run before each conversion, since with FORCE- broken
+// the data may be anything (Table 12), and again when a conversion has shown a
+// fault, for its cause. The
 // bias is on while it measures and at no other time, since it heats the element.
 package max31865
 
@@ -208,8 +209,8 @@ func (d *Dev) conversion() time.Duration {
 }
 
 // Duration is how long a Sense takes where the chip is set up: its bias settles,
-// and it converts twice.
-func (d *Dev) Duration() time.Duration { return d.opts.Settle + 2*d.conversion() }
+// its wires are looked at, and it converts twice.
+func (d *Dev) Duration() time.Duration { return d.opts.Settle + cycleTime + 2*d.conversion() }
 
 // A Measurement is what one conversion gave.
 type Measurement struct {
@@ -269,16 +270,22 @@ func (d *Dev) turn() (Measurement, error) {
 			return Measurement{}, fmt.Errorf("read registers: %w", err)
 		}
 	}
-	// Thresholds first: a loss of power while the bias settles shows in them.
+	if err := d.configure(cfgBias | cfgClear); err != nil {
+		return Measurement{}, fmt.Errorf("switch bias on: %w", err)
+	}
+	time.Sleep(d.opts.Settle)
+	r, err := d.cycle()
+	if err != nil {
+		return Measurement{}, fmt.Errorf("look at the wires: %w", err)
+	}
+	if r.status() != 0 {
+		return Measurement{}, &FaultError{Bits: r.status()}
+	}
 	proof := [4]byte{d.window[0], d.window[1], always[0], always[1]}
 	if err := d.thresholds(proof); err != nil {
 		return Measurement{}, err
 	}
-	if err := d.configure(cfgBias); err != nil {
-		return Measurement{}, fmt.Errorf("switch bias on: %w", err)
-	}
-	time.Sleep(d.opts.Settle)
-	r, err := d.convert(proof)
+	r, err = d.convert(proof)
 	if err != nil {
 		return Measurement{}, err
 	}
@@ -378,8 +385,8 @@ func (d *Dev) cycle() (registers, error) {
 	return d.ended(cfgCycling, d.window)
 }
 
-// setUp stops whatever the chip is doing, gives it its settings, and looks at
-// its wires.
+// setUp stops whatever the chip is doing, and gives it its thresholds. Whether
+// it has them shows when its wires are looked at.
 func (d *Dev) setUp() error {
 	r, err := d.read()
 	if err != nil {
@@ -391,20 +398,7 @@ func (d *Dev) setUp() error {
 		}
 		time.Sleep(66 * time.Millisecond)
 	}
-	if err := d.thresholds(d.window); err != nil {
-		return err
-	}
-	if err := d.configure(cfgBias | cfgClear); err != nil {
-		return err
-	}
-	time.Sleep(d.opts.Settle)
-	if r, err = d.cycle(); err != nil {
-		return fmt.Errorf("look at the wires: %w", err)
-	}
-	if r.status() != 0 {
-		return &FaultError{Bits: r.status()}
-	}
-	return nil
+	return d.thresholds(d.window)
 }
 
 func (d *Dev) configure(bits byte) error { return d.conn.Tx([]byte{write, d.config | bits}, nil) }
