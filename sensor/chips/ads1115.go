@@ -112,9 +112,9 @@ func (c *ads1115) value(b i2c.Bus) outcome {
 	case config&ads1115Idle == 0:
 		return outcome{fault: sensor.FaultBusy, cause: fmt.Errorf("read settings: %#04x: the conversion does not end", config)}
 	}
-	raw, err := word(b, c.addr, ads1115Conversion)
-	if err != nil {
-		return outcome{fault: i2cFault(err), cause: fmt.Errorf("read conversion: %w", err)}
+	raw, o := agreedWord(b, c.addr, "conversion", ads1115Conversion)
+	if o.fault != "" {
+		return o
 	}
 	volts := float64(int16(raw)) / (1 << 15) * c.full
 	return thermistorOutcome(c.settings, volts)

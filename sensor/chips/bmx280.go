@@ -31,8 +31,22 @@ type bmx280 struct {
 	addr uint16
 	id   byte
 	dev  *bmxx80.Dev
-	bus  turned
+	bus  heard
 	held []byte // ctrl_hum to config, as the driver has set them
+}
+
+// heard is a bus that remembers what the driver read as the measurement.
+type heard struct {
+	i2c.Bus
+	measured []byte
+}
+
+func (h *heard) Tx(addr uint16, w, r []byte) error {
+	err := h.Bus.Tx(addr, w, r)
+	if err == nil && len(w) == 1 && w[0] == bmx280Data {
+		h.measured = append(h.measured[:0], r...)
+	}
+	return err
 }
 
 func newBMx280(p sensor.Probe, addr uint16) *bmx280 {
@@ -133,10 +147,14 @@ func (c *bmx280) value(b i2c.Bus) outcome {
 	if err := c.dev.Sense(&env); err != nil {
 		return outcome{fault: i2cFault(err), cause: fmt.Errorf("measure: %w", err)}
 	}
-	// The same bytes again: they stand until the next measurement.
+	// The same bytes again: they stand until the next measurement, and what
+	// differs was damaged.
 	r := make([]byte, 6)
 	if err := b.Tx(c.addr, []byte{bmx280Data}, r); err != nil {
 		return outcome{fault: i2cFault(err), cause: fmt.Errorf("read measurement: %w", err)}
+	}
+	if len(c.bus.measured) < 6 || string(c.bus.measured[3:6]) != string(r[3:6]) {
+		return outcome{fault: sensor.FaultCRC, cause: fmt.Errorf("read measurement: % x, and then % x", c.bus.measured, r)}
 	}
 	raw := uint32(r[3])<<12 | uint32(r[4])<<4 | uint32(r[5])>>4
 	switch {

@@ -1,6 +1,7 @@
 package chips
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -45,21 +46,42 @@ func (c *mcp9808Chip) start(b i2c.Bus) (time.Duration, outcome) {
 
 func (c *mcp9808Chip) read(b i2c.Bus) outcome {
 	c.bus.Bus = b
-	t, err := c.dev.SenseTemp()
+	sense := func() (physic.Temperature, error) {
+		var err error
+		t, o := agreed(func() (physic.Temperature, outcome) {
+			t, e := c.dev.SenseTemp()
+			if err = e; e != nil {
+				return t, outcome{fault: sensor.FaultBus, cause: e}
+			}
+			return t, outcome{}
+		})
+		if err == nil && o.fault != "" {
+			err = o.cause
+		}
+		return t, err
+	}
+	t, err := sense()
 	if err == nil && t == physic.ZeroCelsius {
 		// Exactly 0 °C is a temperature, and also what the chip shows between
 		// power-on and its first conversion, and it tells nobody of a power-on.
 		time.Sleep(mcp9808Conversion)
-		t, err = c.dev.SenseTemp()
+		t, err = sense()
 	}
 	if err != nil {
 		// The driver drops the cause: ask again what it was.
 		c.dev = nil
 		o := c.identify(b)
 		if o.fault == "" {
-			o = outcome{fault: sensor.FaultBus, cause: fmt.Errorf("read temperature: %w", err)}
+			o = outcome{fault: sensor.FaultCRC, cause: fmt.Errorf("read temperature: %w", err)}
 		}
 		return o
+	}
+	if err == nil && (t == physic.ZeroCelsius || t == physic.ZeroCelsius-physic.Celsius/16) {
+		// A dead line reads as the one or the other: the chip must still say who it is.
+		if o := c.identify(b); o.fault != "" {
+			c.dev = nil
+			return o
+		}
 	}
 	raw, ok := sensor.Celsius(float64(t-physic.ZeroCelsius) / float64(physic.Celsius))
 	if !ok || raw < mcp9808Low || raw > mcp9808High {
@@ -80,6 +102,12 @@ func (c *mcp9808Chip) identify(b i2c.Bus) outcome {
 			return outcome{fault: i2cFault(err), cause: fmt.Errorf("read identity: %w", err)}
 		}
 		id[i] = uint16(r[0])<<8 | uint16(r[1])
+	}
+	switch {
+	case id[0] == 0x0000 && id[1] == 0x0000:
+		return outcome{fault: sensor.FaultAllZero, cause: errors.New("read identity: only zeros")}
+	case id[0] == 0xffff && id[1] == 0xffff:
+		return outcome{fault: sensor.FaultAllOnes, cause: errors.New("read identity: only ones")}
 	}
 	if id[0] != mcp9808Maker || id[1]>>8 != mcp9808Device {
 		return outcome{fault: sensor.FaultIdentity, cause: fmt.Errorf("read identity: maker %#04x, device %#04x; an MCP9808 has 0x0054, 0x04xx", id[0], id[1])}

@@ -88,9 +88,15 @@ func (c *tmp102Chip) read(b i2c.Bus) outcome {
 }
 
 func (c *tmp102Chip) value(b i2c.Bus) outcome {
-	var env physic.Env
-	if err := c.dev.Sense(&env); err != nil {
-		return outcome{fault: i2cFault(err), cause: fmt.Errorf("read temperature: %w", err)}
+	env, o := agreed(func() (physic.Env, outcome) {
+		var env physic.Env
+		if err := c.dev.Sense(&env); err != nil {
+			return env, outcome{fault: i2cFault(err), cause: fmt.Errorf("read temperature: %w", err)}
+		}
+		return env, outcome{}
+	})
+	if o.fault != "" {
+		return o
 	}
 	// Afterwards: the value is believed only of a chip that still has its
 	// settings, and over a line that still carries more than zeros.

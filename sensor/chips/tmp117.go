@@ -91,9 +91,9 @@ func (c *tmp117) value(b i2c.Bus) outcome {
 	case config&tmp117Ready == 0:
 		return outcome{fault: sensor.FaultBusy, cause: fmt.Errorf("read settings: %#04x: no conversion has ended in %v", config, tmp117Time)}
 	}
-	raw, err := word(b, c.addr, tmp117Temp)
-	if err != nil {
-		return outcome{fault: i2cFault(err), cause: fmt.Errorf("read temperature: %w", err)}
+	raw, o := agreedWord(b, c.addr, "temperature", tmp117Temp)
+	if o.fault != "" {
+		return o
 	}
 	if raw == tmp117PowerOn {
 		return outcome{fault: sensor.FaultPowerOn, cause: errors.New("read temperature: −256 °C, which it shows before it has measured")}

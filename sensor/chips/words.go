@@ -1,6 +1,13 @@
 package chips
 
-import "periph.io/x/conn/v3/i2c"
+import (
+	"errors"
+	"fmt"
+
+	"periph.io/x/conn/v3/i2c"
+
+	"coldkeep/sensor"
+)
 
 // word reads two bytes of a register, the high one first.
 func word(b i2c.Bus, addr uint16, reg ...byte) (uint16, error) {
@@ -9,6 +16,38 @@ func word(b i2c.Bus, addr uint16, reg ...byte) (uint16, error) {
 		return 0, err
 	}
 	return uint16(r[0])<<8 | uint16(r[1]), nil
+}
+
+// agreed reads a value until two readings in a row are the same, three times at
+// most: of a chip without checks this is how damaged bytes are known. A value
+// that just changed is there with the third.
+func agreed[T comparable](read func() (T, outcome)) (T, outcome) {
+	last, o := read()
+	for range 2 {
+		if o.fault != "" {
+			return last, o
+		}
+		var v T
+		if v, o = read(); o.fault == "" && v == last {
+			return v, o
+		}
+		last = v
+	}
+	if o.fault == "" {
+		o = outcome{fault: sensor.FaultCRC, cause: errors.New("three readings in a row, and each is another")}
+	}
+	return last, o
+}
+
+// agreedWord is agreed of a register.
+func agreedWord(b i2c.Bus, addr uint16, what string, reg byte) (uint16, outcome) {
+	return agreed(func() (uint16, outcome) {
+		v, err := word(b, addr, reg)
+		if err != nil {
+			return 0, outcome{fault: i2cFault(err), cause: fmt.Errorf("read %s: %w", what, err)}
+		}
+		return v, outcome{}
+	})
 }
 
 // crcSensirion is the check of Sensirion's and Texas Instruments' humidity

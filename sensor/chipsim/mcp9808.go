@@ -1,16 +1,12 @@
 package chipsim
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 // An MCP9808 is a simulated chip, after Microchip's datasheet DS25095A.
 type MCP9808 struct {
+	ails
 	source Source
 
-	mu      sync.Mutex
-	state   Trouble
 	config  uint16
 	limits  [3]uint16
 	res     byte
@@ -27,16 +23,15 @@ func NewMCP9808(source Source) *MCP9808 {
 func (c *MCP9808) Set(t Trouble) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t == PoweredAnew {
-		c.powered, c.value, c.config, c.res, t = time.Now(), 0, 0, 3, None
+	if c.turned(t) {
+		c.powered, c.value, c.config, c.res = time.Now(), 0, 0, 3
 	}
-	c.state = t
 }
 
 func (c *MCP9808) tx(w, r []byte, now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == Unplugged {
+	if !c.answers() {
 		return errNack
 	}
 	if len(w) == 0 {
@@ -76,5 +71,6 @@ func (c *MCP9808) tx(w, r []byte, now time.Time) error {
 	for i := range r {
 		r[i] = byte(v >> (8 * (1 - i%2)))
 	}
+	c.spoil(r)
 	return nil
 }
