@@ -323,6 +323,8 @@ var conditionSteps = map[Kind][]string{
 	Removed:       {"do.removed"},
 	DoorOpen:      {"do.shut"},
 	Other:         {"do.look"},
+
+	ProbesDisagree: {"do.probes_disagree", "do.probes_disagree.worse"},
 }
 
 // unitSteps go by how the unit stands.

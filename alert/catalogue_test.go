@@ -99,7 +99,7 @@ func TestEveryPhraseIsSaid(t *testing.T) {
 			t.Errorf("nothing says %s", key)
 		}
 	}
-	for _, k := range []Kind{TooWarm, TooCold, NoData, MainsLost, BatchLost, BatchSoon, BatchFlagged, Undeliverable, Unanswered, PeerSilent, Storage, Clock, RotaGap, Calibration, ProbeLost, CheckMissed, Expiry, Removed, DoorOpen, Drill, Other} {
+	for _, k := range []Kind{TooWarm, TooCold, NoData, MainsLost, BatchLost, BatchSoon, BatchFlagged, Undeliverable, Unanswered, PeerSilent, Storage, Clock, RotaGap, Calibration, ProbeLost, ProbesDisagree, CheckMissed, Expiry, Removed, DoorOpen, Drill, Other} {
 		for _, begin := range []string{"trouble.", "was."} {
 			if !en.has(begin + string(k)) {
 				t.Errorf("there is no phrase %s%s", begin, k)

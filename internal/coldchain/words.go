@@ -263,6 +263,23 @@ func (u *UnitState) LastGood() *ProbeState {
 	return best
 }
 
+// Doubts says what of the probe is not certain: a reading nearer to an end of
+// the unit's range than it can tell, and a calibration that is not valid; ""
+// where nothing is.
+func (p *ProbeState) Doubts(r Range) string {
+	var s []string
+	if p.Borderline {
+		s = append(s, fmt.Sprintf("%s °C, nearer to the limit than the probe can tell (±%s)", Degrees(p.LastGood.Temp, r.Low, r.High), bareDegrees(p.Uncertainty)))
+	}
+	if p.Uncalibrated {
+		s = append(s, "no valid calibration")
+	}
+	if len(s) == 0 {
+		return ""
+	}
+	return "Probe " + p.ID + ": " + strings.Join(s, "; ") + "."
+}
+
 // Status is a word for how the unit stands, with a tone for its colour.
 func (u *UnitState) Status() (word, tone string) {
 	switch {

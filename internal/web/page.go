@@ -43,6 +43,7 @@ type alarmView struct {
 
 type pageUnit struct {
 	Title, Temp, Range, Status, Tone, Trend, Age, MinMax, Faults string
+	Doubts                                                       []string // of each probe of which something is not certain
 	AtMs                                                         int64
 	Batches                                                      []pageBatch
 }
@@ -128,6 +129,9 @@ func (s *Server) view(snap *coldchain.Snapshot) pageView {
 		for _, p := range u.Probes {
 			if p.Last.Time != 0 && !p.Last.Good() {
 				x.Faults += p.ID + ": " + p.Last.Fault.Sentence() + " "
+			}
+			if s := p.Doubts(u.Range); s != "" {
+				x.Doubts = append(x.Doubts, s)
 			}
 		}
 		for j := range snap.Batches {
