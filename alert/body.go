@@ -324,7 +324,7 @@ var conditionSteps = map[Kind][]string{
 	DoorOpen:      {"do.shut"},
 	Other:         {"do.look"},
 
-	ProbesDisagree: {"do.probes_disagree", "do.probes_disagree.worse"},
+	ProbesDisagree: {"do.probes_disagree"},
 }
 
 // unitSteps go by how the unit stands.
