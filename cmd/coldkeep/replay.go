@@ -293,6 +293,9 @@ func (f *finding) writeText(w io.Writer) error {
 			p(", mean kinetic temperature %s °C", strconv.FormatFloat(number(*x.MKTC), 'f', -1, 64))
 		}
 		p("\n")
+		if s := b.CalibrationText(f.until, time.UTC); s != "" {
+			p("           %s\n", s)
+		}
 		for _, l := range b.Allowance {
 			p("           %s: %s used, %s left\n", l.Rule, span(l.UsedS), span(l.LeftS))
 		}
