@@ -79,7 +79,8 @@ type Situation struct {
 	Units  []Unit
 	Alarms []Alarm
 	// Found are alarms of the daemon itself that hold, of which nothing is
-	// recorded yet: the Desk records that they begin and end.
+	// recorded yet: the Desk records that they begin and end. One without Raised
+	// begins when it is found.
 	Found []Alarm
 }
 

@@ -145,7 +145,8 @@ func (w *composer) troubleLines() (list passages) {
 	for i := range w.t.Lines {
 		l := &w.t.Lines[i]
 		if l.Kind == MainsLost && l.Unit == nil {
-			continue // the title says it
+			list = append(list, w.fed(l))
+			continue // the title says the rest
 		}
 		if l.Kind == MainsLost && slices.Contains(named, l.Unit) {
 			continue // it has a line that says more
@@ -236,11 +237,23 @@ func (w *composer) details(l *Line) (list passages) {
 	case TooWarm, TooCold, NoData, BatchLost, BatchFlagged, DoorOpen:
 		v["text"] = strings.TrimRight(w.rule(oneLine(l.Text)), ".")
 		list = append(list, loose(rankRule, w.say("body.rule", v)))
-	case BatchSoon, MainsLost, Removed: // the title says it all
+	case MainsLost:
+		list = append(list, w.fed(l))
+	case BatchSoon, Removed: // the title says it all
 	default:
 		list = append(list, fixed(w.say("body.told", v)).or(rankRule, w.say("body.told", v.with("text", shortWords(v["text"], 160)))).or(rankSteps, ""))
 	}
 	return list
+}
+
+// fed tells which units' mains are lost, where the text names them: those of
+// several, but not of the whole site. The title says all the rest.
+func (w *composer) fed(l *Line) *passage {
+	_, units, several := strings.Cut(oneLine(l.Text), ": ")
+	if l.Unit != nil || !several {
+		return fixed("")
+	}
+	return loose(rankRule, w.say("body.told", values{"text": shortWords(units, 160)}))
 }
 
 func (w *composer) foldedLine() *passage {

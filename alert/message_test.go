@@ -79,6 +79,8 @@ func letters() (list []letter) {
 	mains := []Line{{Kind: MainsLost, Severity: Critical, Text: "mains power is lost", Since: at(3, 2)}, warm(warmFridge()), {Kind: TooWarm, Severity: Critical, Unit: freezer(), Since: at(3, 10)}, {Kind: MainsLost, Severity: Critical, Unit: goodFridge(), Since: at(3, 2)},
 		{Kind: MainsLost, Severity: Critical, Unit: &Unit{ID: "fridge-3", Name: "Fridge 3", Range: "2–8 °C", Temp: "5.5", Milli: 5500, Trend: 1, Batches: []Batch{{ID: "EX-0430", Vials: 6, LostAt: at(5, 40)}}}, Since: at(3, 2)}}
 	add("page-power-out", called(page(mains...)))
+	add("page-power-out-some-units", page(Line{Kind: MainsLost, Severity: Critical, Since: at(3, 2), Text: "mains power is lost: Treatment room fridge, Back room freezer"}))
+	add("page-own-alarm", page(Line{Kind: Other, Severity: Critical, Unit: freezer(), Since: at(3, 2), Text: "the unit raises its own alarm"}))
 	add("page-power-out-one-unit", page(Line{Kind: MainsLost, Severity: Critical, Unit: goodFridge(), Since: at(3, 2), Text: "mains power is lost"}))
 	second := warmFridge()
 	second.ID, second.Name, second.Temp, second.Batches = "fridge-2", "Fridge 2", "8.9", []Batch{{ID: "EX-0420", Vials: 30, LostAt: at(4, 30)}}
@@ -186,7 +188,7 @@ func letters() (list []letter) {
 	notice(CheckMissed, Line{Unit: goodFridge(), Text: "the check of 4 May was not done"})
 	notice(Expiry, Line{Unit: goodFridge(), Batch: "EX-0420", Text: "it expires on 12 May 2026"})
 	notice(Removed, Line{Unit: &Unit{ID: "fridge-9"}, Text: "this unit is no longer in the config, but batches are in it: nobody watches them", Since: at(3, 2)})
-	notice(DoorOpen, Line{Unit: goodFridge(), Text: "the door is open for more than 5 min", Since: at(8, 52)})
+	notice(DoorOpen, Line{Unit: goodFridge(), Text: "the door is open for more than 5m", Since: at(8, 52)})
 	add("page-rota-gap", page(Line{Kind: RotaGap, Severity: Critical, Text: "rota nights: nobody from Sat 9 May 20:00 to Sun 10 May 08:00"}))
 
 	list = append(list, letter{"page-long-names", func() Telling {

@@ -42,7 +42,9 @@ func (d *Desk) findOwn() {
 	want = append(want, d.sit.Found...)
 	for i := range want {
 		if !slices.ContainsFunc(d.s.Own, func(a *Alarm) bool { return a.Key == want[i].Key }) {
-			want[i].Raised = d.now
+			if want[i].Raised.IsZero() {
+				want[i].Raised = d.now
+			}
 			d.do(Event{Kind: OwnRaised, Alarm: &want[i]})
 		}
 	}

@@ -15,6 +15,8 @@ var (
 	noDataRule  = regexp.MustCompile(`^no temperature for more than ([0-9.a-z]+)$`)
 	lostProbe   = regexp.MustCompile(`^no temperature from probes? (.+) for more than ([0-9.a-z]+)$`)
 	apartProbes = regexp.MustCompile(`^probes (\S+) \((-?[0-9.]+) °C\) and (\S+) \((-?[0-9.]+) °C\) disagree by ([0-9.]+) °C; ([0-9.]+) is (stated|usual)$`)
+	doorRule    = regexp.MustCompile(`^the door is open(?: for more than ([0-9.a-z]+))?$`)
+	ownRule     = regexp.MustCompile(`^the unit raises its own alarm$`)
 	blindRule   = regexp.MustCompile(`^(?:([0-9.a-z]+) without temperature|without temperature for ([0-9.a-z]+) in all(?: within ([0-9.a-z]+))?)$`)
 )
 
@@ -41,6 +43,12 @@ func (c *Catalogue) rule(text string) string {
 	}
 	if m := apartProbes.FindStringSubmatch(text); m != nil {
 		return c.say("rule.probes_disagree", values{"first": m[1], "temp": c.number(m[2]), "second": m[3], "last": c.number(m[4]), "apart": c.number(m[5]), m[7]: c.number(m[6])})
+	}
+	if m := doorRule.FindStringSubmatch(text); m != nil {
+		return c.say("rule.door", values{"span": c.ruleSpan(m[1])})
+	}
+	if ownRule.MatchString(text) {
+		return c.say("rule.own", nil)
 	}
 	if m := blindRule.FindStringSubmatch(text); m != nil {
 		return c.say("rule.blind", values{"span": c.ruleSpan(m[1]), "total": c.ruleSpan(m[2]), "within": c.ruleSpan(m[3])})

@@ -387,7 +387,7 @@ func (d *Desk) tellingLines(t *trouble, purpose Purpose, alarms []string) (lines
 		}
 		y := &lines[i]
 		since, ended := y.Since, y.Ended
-		if order(x.Kind) < order(y.Kind) {
+		if by := cmp.Compare(order(x.Kind), order(y.Kind)); by < 0 || by == 0 && x.Severity == Critical && y.Severity != Critical {
 			*y = x
 		}
 		if since.Before(y.Since) {

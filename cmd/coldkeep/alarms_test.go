@@ -37,6 +37,9 @@ func (d *aDaemon) Alive() bool              { return true }
 func (d *aDaemon) Events(context.Context, uint64, int) ([]coldchain.Event, error) {
 	return nil, errors.New("no events")
 }
+func (d *aDaemon) EventsOf(context.Context, ...coldchain.Kind) ([]coldchain.Event, error) {
+	return nil, errors.New("no events")
+}
 func (d *aDaemon) Readings(context.Context, string, sensor.Instant, sensor.Instant, int) ([]sensor.Reading, error) {
 	return nil, errors.New("no readings")
 }

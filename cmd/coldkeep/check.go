@@ -35,7 +35,7 @@ func (c *checkCommand) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range slices.Concat(cfg.Warnings, absent) {
+	for _, w := range slices.Concat(cfg.Warnings, cfg.Undated(), absent) {
 		fmt.Fprintf(a.errOut, "%s (a warning)\n", w)
 	}
 	_, err = fmt.Fprintf(a.out, "%s: fine: %d units, %d probes, %d profiles, %d people to call\n", c.Config, len(cfg.Units), len(cfg.Probes), len(cfg.Profiles), len(cfg.Duty.People))

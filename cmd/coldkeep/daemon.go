@@ -27,6 +27,7 @@ import (
 	"coldkeep/internal/store"
 	"coldkeep/internal/web"
 	"coldkeep/sensor"
+	"coldkeep/sensor/chips"
 )
 
 // socketName is the socket for commands within the data directory.
@@ -77,7 +78,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 		return err
 	}
 	var publisher *mqtt.Publisher // made below: it follows the Monitor
-	m := monitor.New(st, monitor.Options{Config: d.cfg.Judging(), Probes: d.cfg.Probes, Buses: d.buses, Interval: d.cfg.Sampling, Site: d.cfg.Place(), Node: d.cfg.Node,
+	m := monitor.New(st, monitor.Options{Config: d.cfg.Judging(), Probes: d.cfg.Probes, Buses: d.buses, Contacts: d.cfg.Contacts, Interval: d.cfg.Sampling, Site: d.cfg.Place(), Node: d.cfg.Node,
 		Duty: call.duty, Words: call.words, AnswerKey: call.key, Peers: func() ([]monitor.Peer, bool) { return silentPeers(publisher) },
 		Products: d.cfg.Products,
 		Version:  thisVersion().Version, Demo: d.demo, Log: d.log})
@@ -129,6 +130,11 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	defer stopTurning()
 	ended := make(chan error, 1)
 	go func() { ended <- m.Run(turning) }()
+	contacts := chips.WatchContacts(d.cfg.Contacts, d.log, func(ctx context.Context, s sensor.ContactState) {
+		if err := m.Contact(ctx, s); err != nil && ctx.Err() == nil {
+			d.log.Error("a contact's change is not recorded", "contact", s.ID, "cause", err)
+		}
+	})
 	following.Go(func() { watchdog(followers, m, d.log) })
 	if d.up != nil {
 		d.up(addr)
@@ -143,6 +149,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	d.log.Info("coldkeep stops")
 	// The followers first: where they are is written with the last step.
 	stopFollowers()
+	err = errors.Join(err, contacts.Close())
 	following.Wait()
 	stopTurning()
 	err = errors.Join(err, <-ended)

@@ -34,10 +34,12 @@ type demoCommand struct {
 }
 
 const (
-	demoSpeed   = 120 // the fridges' time runs this much faster than the clock
-	demoFailure = 25 * time.Second
-	demoHistory = 7 * 24 * time.Hour
-	demoStep    = 10 * time.Second // between readings of the history
+	demoSpeed     = 120 // the fridges' time runs this much faster than the clock
+	demoFailure   = 25 * time.Second
+	demoDoorEvery = 2 * time.Hour // of the fridges' time: a minute of the clock's
+	demoDoorFor   = 20 * time.Minute
+	demoHistory   = 7 * 24 * time.Hour
+	demoStep      = 10 * time.Second // between readings of the history
 )
 
 // demoBatches are received at the history's beginning.
@@ -93,6 +95,11 @@ func (c *demoCommand) Run(a *app) (err error) {
 		return err
 	}
 	clean.later(stop)
+	leave, err := demoContacts(cfg, fridges)
+	if err != nil {
+		return err
+	}
+	clean.later(leave)
 	d := daemon{cfg: cfg, buses: buses, log: a.logger(), demo: true}
 	if !again {
 		d.fill = func(ctx context.Context, m *monitor.Monitor) error { return demoFill(ctx, m, cfg, fridges, origin) }
@@ -188,6 +195,7 @@ func demoOrigin(dir string) (origin time.Time, again bool, err error) {
 // demoFridges are the fridges behind the probes, by unit.
 func demoFridges(origin time.Time) map[string]chipsim.Fridge {
 	one, two, freezer := chipsim.Refrigerator(1), chipsim.Refrigerator(2), chipsim.Freezer(3)
+	two.DoorEvery, two.DoorFor = demoDoorEvery, demoDoorFor
 	one.FailsAt = origin.Add(demoFailure)
 	list := map[string]chipsim.Fridge{"fridge-1": one, "fridge-2": two, "freezer-1": freezer}
 	for id, f := range list {
@@ -237,6 +245,44 @@ func demoBuses(ctx context.Context, cfg *config.Config, fridges map[string]chips
 		return nil, nil, errors.Join(err, stop())
 	}
 	return buses, stop, nil
+}
+
+// demoContacts puts a pin behind every contact: doors go as the fridges' do, and
+// all else is well.
+func demoContacts(cfg *config.Config, fridges map[string]chipsim.Fridge) (stop func() error, err error) {
+	var clean cleanup
+	move := func(time.Time) {}
+	for _, c := range cfg.Contacts {
+		pin, err := chipsim.NewPin(c.Pin)
+		if err != nil {
+			return nil, errors.Join(err, clean.run())
+		}
+		clean.later(pin.Close)
+		pin.Contact(!c.Open)
+		if c.Kind == sensor.Door {
+			rest, f := move, fridges[c.Units[0]]
+			move = func(at time.Time) {
+				rest(at)
+				pin.Contact(f.DoorOpen(at) == c.Open)
+			}
+		}
+	}
+	ended, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case at := <-tick.C:
+				move(at)
+			case <-ended:
+				return
+			}
+		}
+	}()
+	clean.later(func() error { close(ended); <-gone; return nil })
+	return clean.run, nil
 }
 
 // demoFill feeds the week before origin, from the fridges and not the chips.

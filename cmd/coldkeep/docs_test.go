@@ -91,7 +91,7 @@ func TestTheGuidesPiecesAreTaken(t *testing.T) {
 func commandTree(t *testing.T) *kong.Node {
 	t.Helper()
 	var c commands
-	p, err := kong.New(&c, kong.Name("coldkeep"))
+	p, err := kong.New(&c, kong.Name("coldkeep"), helpWords())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/alecthomas/kong"
+
 	"coldkeep/internal/report"
 )
 
@@ -86,6 +88,9 @@ func (c *batchLabel) write(a *app, size report.Size, labels []report.Label) (err
 	}
 	return nil
 }
+
+// helpWords are what the help says and the code alone knows.
+func helpWords() kong.Vars { return kong.Vars{"label_sizes": labelSizes()} }
 
 // labelSizes lists the sizes for the help.
 func labelSizes() string {

@@ -61,7 +61,7 @@ func run(a *app, args []string) int {
 	exited, code := false, 0
 	parser, err := kong.New(&c, kong.Name("coldkeep"), kong.UsageOnError(),
 		kong.Description("Watches a clinic's cold storage and keeps the record that says which batch may not be used."),
-		kong.Vars{"label_sizes": labelSizes()}, kong.Writers(a.out, a.errOut), kong.Exit(func(n int) { exited, code = true, n }))
+		helpWords(), kong.Writers(a.out, a.errOut), kong.Exit(func(n int) { exited, code = true, n }))
 	if err != nil {
 		fmt.Fprintln(a.errOut, "coldkeep:", err)
 		return exitFailed

@@ -75,9 +75,10 @@ func told(t *testing.T) map[string]*dto.MetricFamily {
 	s := &coldchain.Snapshot{At: now, Made: now, Notifications: map[string]coldchain.NotificationCount{"push": {}},
 		Units: []coldchain.UnitState{{Unit: coldchain.Unit{ID: "u"}, OutOfRange: true, Side: "high",
 			Probes: []coldchain.ProbeState{{ID: "p", Up: true, CalibrationDue: now, Last: sensor.Reading{Time: now, Temp: temp}}}}},
-		Batches: []coldchain.BatchState{{ID: "b", Unit: "u", Allowance: []coldchain.Allowance{{Rule: "warm", TotalS: 10, LeftS: 2}}}},
-		Alarms:  []coldchain.Alarm{{Severity: coldchain.Critical, Raised: now}, {Severity: coldchain.Warning, Raised: now}},
-		Drill:   &coldchain.DrillState{At: &now, AnsweredAt: &now}}
+		Batches:  []coldchain.BatchState{{ID: "b", Unit: "u", Allowance: []coldchain.Allowance{{Rule: "warm", TotalS: 10, LeftS: 2}}}},
+		Alarms:   []coldchain.Alarm{{Severity: coldchain.Critical, Raised: now}, {Severity: coldchain.Warning, Raised: now}},
+		Contacts: []coldchain.ContactState{{Contact: sensor.Contact{ID: "c", Kind: sensor.Mains}, State: "lost", On: true}},
+		Drill:    &coldchain.DrillState{At: &now, AnsweredAt: &now}}
 	w := scraped(s, "")
 	text := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := text.TextToMetricFamilies(w.Body)

@@ -6,7 +6,7 @@ import "coldkeep/sensor"
 // a repeat gets the first answer and does nothing.
 type Command struct {
 	ID        string         `json:"id"`
-	Name      string         `json:"-"` // receive, place, move, take-out, release, discard, use; ack, decline, shelve, unshelve, close, test
+	Name      string         `json:"-"` // receive, place, move, take-out, release, discard, use; ack, decline, shelve, unshelve, close, test; probe-out, probe-back, probe-check
 	Batch     string         `json:"batch"`
 	Unit      string         `json:"unit,omitempty"`
 	Profile   string         `json:"profile,omitempty"`

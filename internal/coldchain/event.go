@@ -85,7 +85,7 @@ const EventVersion = 1
 //	probe_taken_out   unit probe start end(the latest) out_for by reason
 //	probe_put_back    unit probe start end by
 //	probe_checked     unit probe check by
-//	contact_changed   unit contact contact_kind state [fault] start
+//	contact_changed   [unit] contact_id contact_kind state text [fault] start
 //	notification_*    channel rule severity unit text [error]
 type Event struct {
 	V        int            `json:"v"`
@@ -151,7 +151,7 @@ type Check struct {
 	// Drift is how much further from a reference it reads than at the first
 	// check of this instrument.
 	Drift    *sensor.Temp    `json:"drift_c,omitempty"`
-	LastGood *sensor.Instant `json:"last_good,omitempty"` // the check before, if it was good
+	LastGood *sensor.Instant `json:"last_good,omitempty"` // the newest good check before, of this instrument
 	Batches  []string        `json:"batches,omitempty"`   // not good: those judged on it since then
 }
 

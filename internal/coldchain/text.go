@@ -14,6 +14,9 @@ func degrees(t sensor.Temp) string {
 	return strconv.FormatFloat(t.Celsius(), 'f', -1, 64) + " °C"
 }
 
+// SpanText writes a span of time as the config does: 2h, 1h30m, 7d.
+func SpanText(d time.Duration) string { return durationText(d) }
+
 // span of time as people and the config write it: 2h, 1h30m, 7d.
 func durationText(d time.Duration) string {
 	if d >= 48*time.Hour && d%(24*time.Hour) == 0 {

@@ -25,6 +25,7 @@ type Config struct {
 	Sampling time.Duration // > 0
 	Probes   []sensor.Probe
 	Units    []coldchain.Unit
+	Contacts []sensor.Contact
 	Profiles []coldchain.Profile
 	Products map[string]string // GTIN of 14 digits -> profile
 	MQTT     MQTT
@@ -38,6 +39,8 @@ type Config struct {
 	Warnings  Errors // nothing is wrong, but a person should look
 
 	files []named
+	// undated are judging probes of whose calibration no end is stated.
+	undated Errors
 }
 
 // Site is where the daemon runs.

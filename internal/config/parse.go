@@ -75,7 +75,7 @@ func (p *reader) unique(kind, id string, v value) bool {
 }
 
 func (p *reader) top(v value) {
-	f := v.fields("site", "node", "storage", "sampling", "probes", "units", "profiles", "products", "mqtt", "web", "ask", "notify", "people", "rotas", "policies", "wakes", "working_hours", "untracked_stock", "worsens", "drill", "heartbeat", "language", "words")
+	f := v.fields("site", "node", "storage", "sampling", "probes", "units", "contacts", "profiles", "products", "mqtt", "web", "ask", "notify", "people", "rotas", "policies", "wakes", "working_hours", "untracked_stock", "worsens", "drill", "heartbeat", "language", "words")
 	c := p.cfg
 	p.site(f["site"])
 	host, _ := os.Hostname()
@@ -116,6 +116,7 @@ func (p *reader) top(v value) {
 	p.late()
 	p.outside(f)
 	p.duty(f)
+	p.contacts(f["contacts"])
 }
 
 // nodeID makes an id of a host's name.
@@ -258,6 +259,7 @@ func (p *reader) unitProbes(v, parent value, u *coldchain.Unit) {
 		}
 		if j {
 			judging++
+			p.dated(q)
 		}
 		u.Probes = append(u.Probes, p.unitProbe(q, j))
 	}

@@ -32,7 +32,7 @@ func (p *reader) probe(v value) {
 		x.Calibration = p.calibration(c)
 	}
 	p.plausible(f, x)
-	x.Position = sensor.Position{Text: f["position"].str(""), Photo: f["photo"].str(""), Mapping: f["mapping"].str(""), MappingDue: f["mapping_due"].day()}
+	x.Position = sensor.Position{Text: f["position"].str(""), Photo: p.named(f["photo"], false), Mapping: f["mapping"].str(""), MappingDue: f["mapping_due"].day()}
 	if !p.unique("probe", x.ID, f["id"]) {
 		return
 	}
@@ -122,6 +122,20 @@ func (p *reader) unitProbe(q *probe, judges bool) coldchain.UnitProbe {
 	}
 	return u
 }
+
+// dated notes a judging probe that states no end of its calibration.
+func (p *reader) dated(q *probe) {
+	if q.Calibration.Due != "" {
+		return
+	}
+	w := value{&source{file: p.src.file}, q.at.node, q.at.path}
+	w.bad("probe %s judges, and until when its calibration is valid is not stated: give it calibration: {due: 2027-05-31, certificate: …}", q.ID)
+	p.cfg.undated = append(p.cfg.undated, w.src.errs...)
+}
+
+// Undated tells of each judging probe that states no end of its calibration:
+// nothing will say when it is due. It is a warning.
+func (c *Config) Undated() Errors { return c.undated.sorted() }
 
 func (p *reader) calibration(v value) sensor.Calibration {
 	f := v.fields("due", "certificate", "points", "uncertainty")

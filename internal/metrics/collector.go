@@ -5,7 +5,8 @@
 // How many series there are is bounded by what the operator's file lists and
 // by the batches in storage; nothing that a message, a person or a wire says
 // becomes a label. A probe gives 16 (11 of them its faults), a unit 14, a
-// batch 1 and one for each of its rules with an allowance; the rest is some
+// batch 1 and one for each of its rules with an allowance, a contact 1 or 2 and
+// a unit's doors 3; the rest is some
 // 80, most of them the Go runtime's. 256 probes, each alone in its unit, and
 // 2,000 batches with one such rule are 11,500 series, and 0.75 MB of text.
 //
@@ -82,6 +83,12 @@ var (
 	unitOutS = desc("unit_out_of_range_seconds_total", "Time out of range since the record began.", "unit")
 	unitDark = desc("unit_unmonitored_seconds_total", "Time without a temperature since the record began.", "unit")
 
+	doorOpen  = desc("unit_door_open", "1 while a door of the unit is open; there only while that is known.", "unit")
+	doorCount = desc("unit_door_openings_total", "Openings of the unit's doors since the daemon started.", "unit")
+	doorTime  = desc("unit_door_open_seconds_total", "Time that the unit's doors were known to be open, since the daemon started.", "unit")
+	mainsLost = desc("mains_lost", "1 while the mains of the contact are lost; there only while that is known.", "contact")
+	contactOn = desc("contact_on", "1 while the door is open, the mains are lost, the unit's own alarm is raised; there only while that is known.", "contact", "kind")
+
 	batches   = desc("batches", "Batches in storage.", "unit", "verdict")
 	flagged   = desc("batch_flagged", "1 where a batch in storage is out of range or quarantined.", "unit", "batch")
 	allowance = desc("batch_allowance_remaining_ratio", "What is left of a rule's allowance, 0 to 1.", "unit", "batch", "rule")
@@ -110,7 +117,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*metric{buildInfo, probeTemp, probeUp, probeLast, probeReads, probeFails, probeDue, unitLow, unitHigh, unitOut, unitExc, unitNone, unitOutS, unitDark,
-		batches, flagged, allowance, alarms, troubles, oldest, drilled, answered, took, beat, peerUp, sent, unsent, mqttUp, mqttLate, mqttSent, mqttBusy, clock, size, free, faults} {
+		doorOpen, doorCount, doorTime, mainsLost, contactOn, batches, flagged, allowance, alarms, troubles, oldest, drilled, answered, took, beat, peerUp, sent, unsent, mqttUp, mqttLate, mqttSent, mqttBusy, clock, size, free, faults} {
 		ch <- d.desc
 	}
 }
@@ -162,6 +169,7 @@ func (c *Collector) walk(tell sink) {
 			}
 		}
 	}
+	contacts(s, set, count)
 	c.batches(s, set)
 	people(s, set)
 	for _, channel := range slices.Sorted(maps.Keys(s.Notifications)) {

@@ -87,6 +87,9 @@ func (m *Monitor) order(ctx context.Context, c coldchain.Command) (coldchain.Eve
 	} else if known {
 		return e, nil
 	}
+	if slices.Contains(probeOrders, c.Name) {
+		return m.orderProbe(ctx, c)
+	}
 	c, err := m.scanned(c)
 	if err != nil {
 		return coldchain.Event{}, err

@@ -172,6 +172,7 @@ func (m *Monitor) situation(s *coldchain.Snapshot, at sensor.Instant) alert.Situ
 				Text: fmt.Sprintf("the daemon %s has not been heard since %s", p.Node, p.Since.In(m.loc).Format("Mon 15:04"))})
 		}
 	}
+	sit.Found = append(sit.Found, m.contactAlarms(s)...)
 	if s.Synchronized {
 		m.undisciplined = time.Time{}
 	} else if m.undisciplined.IsZero() {
@@ -180,6 +181,7 @@ func (m *Monitor) situation(s *coldchain.Snapshot, at sensor.Instant) alert.Situ
 		sit.Found = append(sit.Found, alert.Alarm{Key: "clock", Kind: alert.Clock, Severity: alert.Warning, Rule: RuleClock,
 			Text: "the clock is not synchronised: look at the network, or at the machine's time server"})
 	}
+	sit.Found = append(sit.Found, m.probesFound(at)...)
 	return sit
 }
 

@@ -36,6 +36,7 @@ type Store interface {
 	Entries(ctx context.Context, after uint64, limit int) ([]coldchain.Entry, error)
 	Events(ctx context.Context, after uint64, limit int) ([]coldchain.Event, error)
 	EventsOf(ctx context.Context, kinds ...coldchain.Kind) ([]coldchain.Event, error)
+	NewestOf(ctx context.Context, kind coldchain.Kind, before uint64, limit int) ([]coldchain.Event, error)
 	EventByCommand(ctx context.Context, id string) (coldchain.Event, bool, error)
 	Readings(ctx context.Context, probe string, from, to sensor.Instant, limit int) ([]sensor.Reading, error)
 	EachReading(ctx context.Context, from, to sensor.Instant, f func(r sensor.Reading, synchronized bool) error) error
@@ -49,6 +50,7 @@ type Options struct {
 	Config   coldchain.Config // what judges from the first sweep on
 	Probes   []sensor.Probe
 	Buses    []sensor.Bus
+	Contacts []sensor.Contact
 	Interval time.Duration // between slots; ≥ 1 ms
 	// Products tells the profile of goods by their GTIN of 14 digits.
 	Products map[string]string
@@ -109,10 +111,16 @@ type Monitor struct {
 	unsaved  bool           // events since then
 	closing  bool
 	origin   sensor.Instant // when the record begins
+	contacts []*contactSeen
+	early    []sensor.ContactState // told before there was a record to tell it to
 	counts   map[string]coldchain.NotificationCount
 	storage  *coldchain.Alarm // open: the disk fails
 	failures uint64
 	looked   time.Time // monotonic: of the last look for clock steps
+
+	out  map[string]coldchain.ProbeCheck // probes that are out, by id
+	off  map[string]coldchain.CheckMade  // instruments whose newest check was not good
+	dues dues
 
 	desk          *alert.Desk
 	deskMoved     bool           // since it was kept
@@ -144,7 +152,7 @@ func New(st Store, o Options) *Monitor {
 	}
 	m := &Monitor{made: time.Now(), o: o, st: st, log: o.Log, requests: make(chan request, commandQueue), changed: make(chan struct{}), ended: make(chan struct{}),
 		units: map[string]string{}, probes: map[string]*probeSeen{}, days: map[string]*dayRange{}, trends: map[string]*trend{},
-		counts: map[string]coldchain.NotificationCount{}, boot: bootID()}
+		counts: map[string]coldchain.NotificationCount{}, boot: bootID(), out: map[string]coldchain.ProbeCheck{}, off: map[string]coldchain.CheckMade{}}
 	for channel := range o.Duty.Kinds {
 		m.counts[channel] = coldchain.NotificationCount{} // one that comes from nowhere has no increase
 	}
@@ -169,6 +177,9 @@ func (m *Monitor) Open(ctx context.Context) error {
 	for _, p := range m.o.Probes {
 		m.probes[p.ID] = newProbeSeen(p, m.loc)
 	}
+	for _, c := range m.o.Contacts {
+		m.contacts = append(m.contacts, &contactSeen{Contact: c})
+	}
 	m.seq = m.st.LastSeq()
 	if m.cursors, err = m.st.Cursors(ctx); err != nil {
 		return fmt.Errorf("open monitor: read cursors: %w", err)
@@ -185,6 +196,12 @@ func (m *Monitor) Open(ctx context.Context) error {
 		if err := m.recall(ctx); err != nil {
 			return fmt.Errorf("open monitor: %w", err)
 		}
+	}
+	if err := m.recallProbes(ctx); err != nil {
+		return fmt.Errorf("open monitor: %w", err)
+	}
+	if err := m.recallContacts(ctx); err != nil {
+		return fmt.Errorf("open monitor: %w", err)
 	}
 	if err := m.openDesk(ctx); err != nil {
 		return fmt.Errorf("open monitor: %w", err)
@@ -215,7 +232,7 @@ func (m *Monitor) begin(t sensor.Instant, s *coldchain.Step) {
 		m.log.Error("config cannot hold", "from", t.String(), "cause", err)
 		return
 	}
-	m.held = cfg
+	m.held, m.dues = cfg, dues{}
 	m.add(s, changed)
 }
 
@@ -274,8 +291,13 @@ func (m *Monitor) Run(ctx context.Context) error {
 
 // deskWait is how long the desk can wait at most to be asked again.
 func (m *Monitor) deskWait() time.Duration {
-	now := timeOf(m.clock.now())
-	return m.desk.Next(now).Sub(now)
+	at := m.clock.now()
+	now := timeOf(at)
+	wait := m.desk.Next(now).Sub(now)
+	if over := m.overdue(at); over != 0 {
+		wait = min(wait, over.Sub(at))
+	}
+	return wait
 }
 
 // turn notes that the loop turns, by a clock that nobody sets.

@@ -116,6 +116,10 @@ type night struct {
 	cancel func() // ends the process without a word
 	ids    int
 	broken atomic.Pointer[error] // of the disk
+
+	contacts []sensor.Contact
+	zone     string
+	change   func(*coldchain.Config) // what the story's config has of its own; nil: nothing
 }
 
 // A disk is a store whose disk can fail.
@@ -178,8 +182,8 @@ func nightDuty() alert.Duty {
 		Kinds: map[string]string{"push": "ntfy", "sms": "modem"}}
 }
 
-func newNight(t *testing.T, duty alert.Duty, at time.Time) *night {
-	n := &night{t: t, dir: t.TempDir(), duty: duty, bus: &fridges{temps: map[string]sensor.Temp{}}, push: &phone{name: "push", answers: make(chan answered)}, sms: &phone{name: "sms", answers: make(chan answered)}}
+func newNight(t *testing.T, duty alert.Duty, at time.Time, contacts ...sensor.Contact) *night {
+	n := &night{t: t, contacts: contacts, zone: duty.Location.String(), dir: t.TempDir(), duty: duty, bus: &fridges{temps: map[string]sensor.Temp{}}, push: &phone{name: "push", answers: make(chan answered)}, sms: &phone{name: "sms", answers: make(chan answered)}}
 	n.ahead.Store(int64(time.Until(at)))
 	n.wall = func() time.Time { return time.Now().Add(time.Duration(n.ahead.Load())) }
 	n.bus.set(5000, "a", "b", "c", "d")
@@ -202,8 +206,12 @@ func (n *night) start() {
 		probes = append(probes, sensor.Probe{ID: p, Chip: "test"})
 	}
 	n.st = st
-	n.m = New(disk{st, n}, Options{Config: nightConfig(), Probes: probes, Buses: []sensor.Bus{n.bus}, Interval: 10 * time.Second, Site: coldchain.Site{ID: "a", Name: "Clinic A", Timezone: "UTC"}, Node: "n",
-		Duty: n.duty, AnswerKey: []byte("the test's key"), Log: slog.New(slog.DiscardHandler), Synchronized: func() bool { return true }, Wall: n.wall})
+	cfg := nightConfig()
+	if n.change != nil {
+		n.change(&cfg)
+	}
+	n.m = New(disk{st, n}, Options{Config: cfg, Probes: probes, Buses: []sensor.Bus{n.bus}, Interval: 10 * time.Second, Site: coldchain.Site{ID: "a", Name: "Clinic A", Timezone: n.zone}, Node: "n",
+		Contacts: n.contacts, Duty: n.duty, AnswerKey: []byte("the test's key"), Log: slog.New(slog.DiscardHandler), Synchronized: func() bool { return true }, Wall: n.wall})
 	if err := n.m.Open(ctx); err != nil {
 		n.t.Fatal(err)
 	}

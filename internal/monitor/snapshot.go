@@ -89,6 +89,9 @@ func (m *Monitor) saw(r sensor.Reading) {
 		p.failures[r.Fault]++
 		return
 	}
+	if r.Check {
+		return // of a hand or a bath of ice, not of the unit
+	}
 	p.lastGood = r
 	if u := m.units[r.Probe]; u != "" && m.judges(u, r.Probe) {
 		d := m.days[u]
@@ -175,6 +178,7 @@ func (m *Monitor) look() *coldchain.Snapshot {
 			}
 		}
 	}
+	m.showContacts(s)
 	for i := range s.Units {
 		u := &s.Units[i]
 		if d := m.days[u.ID]; d != nil && d.has {
@@ -192,7 +196,7 @@ func (m *Monitor) look() *coldchain.Snapshot {
 			u.Probes[j] = coldchain.ProbeState{ID: p.probe.ID, Chip: p.probe.Chip, Medium: p.probe.Medium, Judges: u.Probes[j].Judges,
 				Up:           p.last.Time != 0 && p.last.Good() && made.Sub(p.last.Time) <= 2*m.o.Interval,
 				Uncalibrated: u.Probes[j].Uncalibrated, Uncertainty: u.Probes[j].Uncertainty, Borderline: u.Probes[j].Borderline,
-				Last: p.last, LastGood: p.lastGood, Reads: p.reads, Failures: maps.Clone(p.failures), CalibrationDue: p.due}
+				Last: p.last, LastGood: p.lastGood, Reads: p.reads, Failures: maps.Clone(p.failures), CalibrationDue: p.due, Check: m.checkOf(p.probe.ID)}
 		}
 	}
 	return s

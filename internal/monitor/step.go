@@ -35,6 +35,7 @@ func (m *Monitor) Sweep(ctx context.Context, slot sensor.Instant) {
 	s := coldchain.Step{At: slot}
 	m.begin(slot, &s)
 	m.lookAtClock(&s, slot)
+	m.takeEarly(&s)
 	m.take(&s, sw)
 	// An error is told as an alarm and kept in the snapshot; the next step tries again.
 	_ = m.commit(ctx, s)
@@ -48,6 +49,7 @@ func (m *Monitor) take(s *coldchain.Step, sw sensor.Sweep) {
 		m.seq++
 		r.Seq = m.seq
 		m.mu.Unlock()
+		r.Check = m.underCheck(r.Probe, r.Time)
 		m.e.Observe(*r)
 		m.saw(*r)
 	}

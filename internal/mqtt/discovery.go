@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"coldkeep/internal/coldchain"
+	"coldkeep/sensor"
 )
 
 // birthTime is the longest that Home Assistant waits, after it has started,
@@ -51,7 +52,7 @@ func (t topics) discovery(u *coldchain.UnitState, o Options) []byte {
 	if v := t.s.Version; v != "" {
 		device["sw"], origin["sw"] = v, v
 	}
-	f := fields{"dev": device, "o": origin, "avty": []fields{daemon}, "stat_t": t.unit(u.ID), "qos": 1, "cmps": fields{
+	parts := fields{
 		"temperature": temperature,
 		"out_of_range": part("binary_sensor", "out_of_range", "Out of range", fields{"dev_cla": "problem",
 			"val_tpl": "{{ 'ON' if value_json.out_of_range else 'None' if value_json.unmonitored else 'OFF' }}"}), // what is not known is not in range
@@ -59,6 +60,15 @@ func (t topics) discovery(u *coldchain.UnitState, o Options) []byte {
 			"val_tpl": "{{ 'ON' if value_json.probe_ok else 'OFF' }}"}),
 		"flagged_batches": part("sensor", "flagged_batches", "Flagged batches", fields{"stat_cla": "measurement", "val_tpl": "{{ value_json.flagged_batches }}"}),
 		"alarm":           part("event", "alarm", "Alarm", fields{"stat_t": t.unitAlarm(u.ID), "evt_typ": []string{"raised", "acknowledged", "lapsed", "shelved", "unshelved", "cleared"}}),
-	}}
+	}
+	if t.s.HasContact(sensor.Door, u.ID) {
+		parts["door"] = part("binary_sensor", "door", "Door", fields{"dev_cla": "door",
+			"val_tpl": "{{ 'None' if value_json.door_open is not defined else 'ON' if value_json.door_open else 'OFF' }}"})
+	}
+	if t.s.HasContact(sensor.Mains, u.ID) {
+		parts["mains"] = part("binary_sensor", "mains", "Mains", fields{"dev_cla": "power",
+			"val_tpl": "{{ 'None' if value_json.mains_lost is not defined else 'OFF' if value_json.mains_lost else 'ON' }}"})
+	}
+	f := fields{"dev": device, "o": origin, "avty": []fields{daemon}, "stat_t": t.unit(u.ID), "qos": 1, "cmps": parts}
 	return f.json()
 }

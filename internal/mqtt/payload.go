@@ -77,6 +77,7 @@ func (t topics) unitState(u *coldchain.UnitState, fresh bool) []byte {
 	if a := t.alarmState(u.ID); a != "" {
 		f["alarm_state"] = a
 	}
+	t.contacts(f, u)
 	f.temp("temperature_celsius", u.Temp)
 	f.temp("min_celsius", u.Min)
 	f.temp("max_celsius", u.Max)
@@ -86,6 +87,26 @@ func (t topics) unitState(u *coldchain.UnitState, fresh bool) []byte {
 		f.time(t.s.At)
 	}
 	return f.json()
+}
+
+// contacts tells of the unit's doors and mains. Without what is not known.
+func (t topics) contacts(f fields, u *coldchain.UnitState) {
+	if u.DoorOpen != nil {
+		f["door_open"] = flag(*u.DoorOpen)
+	}
+	if u.MainsLost != nil {
+		f["mains_lost"] = flag(*u.MainsLost)
+	}
+	if !t.s.HasContact(sensor.Door, u.ID) {
+		return
+	}
+	n, secs := 0, 0.0
+	for i := range t.s.Contacts {
+		if c := &t.s.Contacts[i]; c.Kind == sensor.Door && c.Of(u.ID) {
+			n, secs = n+c.TodayCount, secs+c.TodayS
+		}
+	}
+	f["door_openings_today"], f["door_open_s_today"] = n, secs
 }
 
 // alarmState is what people do about the unit's alarms: that of the one which
@@ -217,8 +238,11 @@ func (t topics) alarms(e *coldchain.Event, now time.Time) (list []message) {
 // reading is written by hand: of a week's outage there are half a million.
 func (t topics) reading(e coldchain.Entry) message {
 	r := e.Reading
-	b := make([]byte, 0, 256)
-	b = strconv.AppendBool(append(b, `{"clock_synchronized":`...), e.Synchronized)
+	b := append(make([]byte, 0, 256), '{')
+	if r.Check {
+		b = append(b, `"check":1,`...) // a number: what feeds a time series keeps numbers
+	}
+	b = strconv.AppendBool(append(b, `"clock_synchronized":`...), e.Synchronized)
 	if !r.Good() {
 		b = appendText(append(b, `,"fault":`...), string(r.Fault))
 	}

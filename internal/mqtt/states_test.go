@@ -211,6 +211,7 @@ func TestAReadingIsJSON(t *testing.T) {
 	}{
 		{sensor.Reading{Probe: "p", Time: 1_000_001, Temp: 5100}, `{"clock_synchronized":true,"probe":"p","record":"0123456789abcdef","seq":7,"temperature_celsius":5.1,"time":"1970-01-01T00:16:40.001Z","time_unix_ms":1000001,"unit":"f"}`},
 		{sensor.Reading{Probe: "p", Time: 1000, Temp: -80_000}, `{"clock_synchronized":true,"probe":"p","record":"0123456789abcdef","seq":7,"temperature_celsius":-80,"time":"1970-01-01T00:00:01Z","time_unix_ms":1000,"unit":"f"}`},
+		{sensor.Reading{Probe: "p", Time: 1000, Temp: 100, Check: true}, `{"check":1,"clock_synchronized":true,"probe":"p","record":"0123456789abcdef","seq":7,"temperature_celsius":0.1,"time":"1970-01-01T00:00:01Z","time_unix_ms":1000,"unit":"f"}`},
 		{sensor.Reading{Probe: "q", Time: 1000, Fault: sensor.FaultCRC}, `{"clock_synchronized":true,"fault":"crc","probe":"q","record":"0123456789abcdef","seq":7,"time":"1970-01-01T00:00:01Z","time_unix_ms":1000}`},
 		{sensor.Reading{Probe: "q", Time: 1000, Fault: "a \"new\"\\\n<fault> °"}, `{"clock_synchronized":true,"fault":"a \"new\"\\\n\u003cfault\u003e °","probe":"q","record":"0123456789abcdef","seq":7,"time":"1970-01-01T00:00:01Z","time_unix_ms":1000}`},
 	} {

@@ -159,6 +159,12 @@ func (s *Store) EventsOf(ctx context.Context, kinds ...coldchain.Kind) ([]coldch
 	return s.events(ctx, "SELECT body FROM journal WHERE kind IN ("+marks+") ORDER BY seq", args...)
 }
 
+// NewestOf gives the newest events of a kind before a place in the record, the
+// newest first, at most limit.
+func (s *Store) NewestOf(ctx context.Context, kind coldchain.Kind, before uint64, limit int) ([]coldchain.Event, error) {
+	return s.events(ctx, "SELECT body FROM journal WHERE kind = ? AND seq < ? ORDER BY seq DESC LIMIT ?", string(kind), before, limit)
+}
+
 // EventByCommand gives the event that a command became.
 func (s *Store) EventByCommand(ctx context.Context, id string) (coldchain.Event, bool, error) {
 	list, err := s.events(ctx, "SELECT body FROM journal WHERE command = ?", id)

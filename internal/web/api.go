@@ -35,28 +35,31 @@ type unitView struct {
 	UnmonitoredS float64         `json:"unmonitored_s"`
 	Batches      []string        `json:"batches"`
 	Flagged      int             `json:"flagged_batches"`
+	DoorOpen     *bool           `json:"door_open"`  // null: it has no door contact, or nothing is known of it
+	MainsLost    *bool           `json:"mains_lost"` // likewise
 	Probes       []probeView     `json:"probes"`
 }
 
 type probeView struct {
-	ID           string          `json:"id"`
-	Chip         string          `json:"chip"`
-	Medium       sensor.Medium   `json:"medium"`
-	Judges       bool            `json:"judges"`
-	Up           bool            `json:"up"`
-	TemperatureC *sensor.Temp    `json:"temperature_c"`
-	Time         *sensor.Instant `json:"time"`
-	Fault        sensor.Fault    `json:"fault,omitempty"`
-	Sentence     string          `json:"fault_text,omitempty"`
-	Uncalibrated bool            `json:"uncalibrated"`
-	UncertaintyC sensor.Temp     `json:"uncertainty_c"` // half-width; 0 not stated
-	Borderline   bool            `json:"borderline"`
+	ID           string                `json:"id"`
+	Chip         string                `json:"chip"`
+	Medium       sensor.Medium         `json:"medium"`
+	Judges       bool                  `json:"judges"`
+	Up           bool                  `json:"up"`
+	TemperatureC *sensor.Temp          `json:"temperature_c"`
+	Time         *sensor.Instant       `json:"time"`
+	Fault        sensor.Fault          `json:"fault,omitempty"`
+	Sentence     string                `json:"fault_text,omitempty"`
+	Check        *coldchain.ProbeCheck `json:"check,omitempty"` // it is under check, or out
+	Uncalibrated bool                  `json:"uncalibrated"`
+	UncertaintyC sensor.Temp           `json:"uncertainty_c"` // half-width; 0 not stated
+	Borderline   bool                  `json:"borderline"`
 }
 
 func viewUnit(s *coldchain.Snapshot, u *coldchain.UnitState, now sensor.Instant) unitView {
 	word, _ := u.Status()
 	v := unitView{ID: u.ID, Name: u.Name, LowC: u.Range.Low, HighC: u.Range.High, TemperatureC: u.Temp, Status: word, OutOfRange: u.OutOfRange, Kind: u.Side,
-		Unmonitored: u.Unmonitored, Borderline: u.Borderline, MinC: u.Min, MaxC: u.Max, OutOfRangeS: u.OutOfRangeS, UnmonitoredS: u.UnmonitoredS, Batches: []string{}, Flagged: u.FlaggedCount, Probes: []probeView{}}
+		Unmonitored: u.Unmonitored, Borderline: u.Borderline, MinC: u.Min, MaxC: u.Max, OutOfRangeS: u.OutOfRangeS, UnmonitoredS: u.UnmonitoredS, Batches: []string{}, Flagged: u.FlaggedCount, DoorOpen: u.DoorOpen, MainsLost: u.MainsLost, Probes: []probeView{}}
 	if u.Temp != nil {
 		at, age := u.TempAt, now.Sub(u.TempAt).Seconds()
 		v.Time, v.AgeS = &at, &age
@@ -71,7 +74,7 @@ func viewUnit(s *coldchain.Snapshot, u *coldchain.UnitState, now sensor.Instant)
 		}
 	}
 	for _, p := range u.Probes {
-		x := probeView{ID: p.ID, Chip: p.Chip, Medium: p.Medium, Judges: p.Judges, Up: p.Up, Fault: p.Last.Fault, Sentence: p.Last.Fault.Sentence(),
+		x := probeView{ID: p.ID, Chip: p.Chip, Medium: p.Medium, Judges: p.Judges, Up: p.Up, Fault: p.Last.Fault, Sentence: p.Last.Fault.Sentence(), Check: p.Check,
 			Uncalibrated: p.Uncalibrated, UncertaintyC: p.Uncertainty, Borderline: p.Borderline}
 		if p.Last.Time != 0 {
 			at := p.Last.Time
@@ -217,7 +220,9 @@ type readingView struct {
 	Time         sensor.Instant `json:"time"`
 	Probe        string         `json:"probe"`
 	TemperatureC *sensor.Temp   `json:"temperature_c,omitempty"`
+	RawC         *sensor.Temp   `json:"raw_c,omitempty"` // as the chip said, before the calibration
 	Fault        sensor.Fault   `json:"fault,omitempty"`
+	Check        bool           `json:"check,omitempty"` // under check: not judged
 }
 
 func (s *Server) readings(w http.ResponseWriter, r *http.Request) {
@@ -253,9 +258,9 @@ func (s *Server) readings(w http.ResponseWriter, r *http.Request) {
 	}
 	views := make([]readingView, len(list))
 	for i, x := range list {
-		views[i] = readingView{Seq: x.Seq, Time: x.Time, Probe: x.Probe, Fault: x.Fault}
+		views[i] = readingView{Seq: x.Seq, Time: x.Time, Probe: x.Probe, Fault: x.Fault, Check: x.Check}
 		if x.Good() {
-			views[i].TemperatureC = &list[i].Temp
+			views[i].TemperatureC, views[i].RawC = &list[i].Temp, &list[i].Raw
 		}
 	}
 	answer(w, map[string]any{"record": snap.Record, "readings": views, "next": next})

@@ -43,6 +43,7 @@ type alarmView struct {
 
 type pageUnit struct {
 	Title, Temp, Range, Status, Tone, Trend, Age, MinMax, Faults string
+	Checks, Contacts                                             []string // probes that are out; its door and mains, in words
 	Doubts                                                       []string // of each probe of which something is not certain
 	AtMs                                                         int64
 	Batches                                                      []pageBatch
@@ -115,6 +116,7 @@ func (s *Server) view(snap *coldchain.Snapshot) pageView {
 		u := &snap.Units[i]
 		x := pageUnit{Title: u.Title(), Range: u.Range.Text(), Temp: "–"}
 		x.Status, x.Tone = u.Status()
+		x.Contacts = contactWords(snap, u.ID, reader, now)
 		if u.Temp != nil {
 			x.Temp = coldchain.Degrees(*u.Temp, u.Range.Low, u.Range.High) + " °C"
 			x.AtMs, x.Age = int64(u.TempAt), coldchain.Span(now.Sub(u.TempAt).Seconds())+" ago"
@@ -127,6 +129,9 @@ func (s *Server) view(snap *coldchain.Snapshot) pageView {
 			x.MinMax = coldchain.Degrees(*u.Min, u.Range.Low) + " to " + coldchain.Degrees(*u.Max, u.Range.High) + " °C since midnight"
 		}
 		for _, p := range u.Probes {
+			if p.Check != nil {
+				x.Checks = append(x.Checks, p.ID+": "+checkLine(p.Check, now, loc))
+			}
 			if p.Last.Time != 0 && !p.Last.Good() {
 				x.Faults += p.ID + ": " + p.Last.Fault.Sentence() + " "
 			}

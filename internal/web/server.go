@@ -40,6 +40,7 @@ type Monitor interface {
 	Changed() <-chan struct{}
 	Events(ctx context.Context, after uint64, limit int) ([]coldchain.Event, error)
 	Readings(ctx context.Context, probe string, from, to sensor.Instant, limit int) ([]sensor.Reading, error)
+	EventsOf(ctx context.Context, kinds ...coldchain.Kind) ([]coldchain.Event, error)
 	Do(ctx context.Context, c coldchain.Command) (coldchain.Event, error)
 	Alive() bool
 }
@@ -140,12 +141,16 @@ func (s *Server) Handler(trusted bool) http.Handler {
 	m := http.NewServeMux()
 	m.HandleFunc("GET /{$}", s.home)
 	m.HandleFunc("GET /b/{batch}", s.label)
+	m.HandleFunc("GET /probes", s.probesPage)
 	m.Handle("GET /page/", http.FileServerFS(files))
 	m.HandleFunc("GET /api/v1/units", s.units)
 	m.HandleFunc("GET /api/v1/units/{id}", s.unit)
 	m.HandleFunc("GET /api/v1/batches", s.batches)
 	m.HandleFunc("GET /api/v1/batches/{id}", s.batch)
+	m.HandleFunc("GET /api/v1/probes", s.probes)
+	m.HandleFunc("GET /api/v1/probes/{id}", s.probe)
 	m.HandleFunc("GET /api/v1/alarms", s.alarms)
+	m.HandleFunc("GET /api/v1/contacts", s.contacts)
 	m.HandleFunc("GET /api/v1/readings", s.readings)
 	m.HandleFunc("GET /api/v1/events", s.events)
 	m.HandleFunc("GET /api/v1/events/stream", s.stream)

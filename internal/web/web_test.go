@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -54,6 +55,16 @@ func (d *desk) Readings(_ context.Context, probe string, from, to sensor.Instant
 	var list []sensor.Reading
 	for t := from; t < to && len(list) < limit; t += 10_000 {
 		list = append(list, sensor.Reading{Seq: uint64(t), Probe: "p", Time: t, Temp: 5000})
+	}
+	return list, nil
+}
+func (d *desk) EventsOf(_ context.Context, kinds ...coldchain.Kind) (list []coldchain.Event, _ error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range d.journal {
+		if slices.Contains(kinds, e.Kind) {
+			list = append(list, e)
+		}
 	}
 	return list, nil
 }
@@ -251,6 +262,9 @@ func TestTheStreamResumes(t *testing.T) {
 // Whatever is posted is a command or an error in JSON.
 func FuzzCommand(f *testing.F) {
 	f.Add("receive", `{"id":"1","batch":"B","by":"t"}`)
+	f.Add("probe-out", `{"id":"1","probe":"p","purpose":"check","by":"t"}`)
+	f.Add("probe-check", `{"id":"1","probe":"p","reference":0.0,"found":-0.12,"tolerance":0.5,"by":"t"}`)
+	f.Add("probe-back", `{"id":"1","probe":"p","by":"t","reference":"ice","found":1e99,"tolerance":null}`)
 	s, err := New(newDesk(), Options{})
 	if err != nil {
 		f.Fatal(err)

@@ -24,6 +24,7 @@ type Fridge struct {
 
 	DoorEvery    time.Duration // at most one opening in each; 0: none
 	DoorRise     float64       // of the air, °C
+	DoorFor      time.Duration // how long it then stands open; 0: for a moment only
 	DefrostEvery time.Duration // 0: none
 	DefrostRise  float64
 
@@ -94,6 +95,26 @@ func (f *Fridge) At(at time.Time, medium sensor.Medium) float64 {
 	return v
 }
 
+// doorAt is when the door is opened in the period k.
+func (f *Fridge) doorAt(k float64) float64 {
+	return (k + unit(f.Seed, 1, uint64(int64(k)))) * f.DoorEvery.Seconds()
+}
+
+// DoorOpen says whether the door stands open.
+func (f *Fridge) DoorOpen(at time.Time) bool {
+	every, t := f.DoorEvery.Seconds(), f.model(at)
+	if every == 0 {
+		return false
+	}
+	n := math.Floor(t / every)
+	for k := n - 1; k <= n; k++ {
+		if d := t - f.doorAt(k); d >= 0 && d < f.DoorFor.Seconds() {
+			return true
+		}
+	}
+	return false
+}
+
 // Source gives the fridge as a chip in the medium sees it.
 func (f Fridge) Source(medium sensor.Medium) Source {
 	return func(at time.Time) float64 { return f.At(at, medium) }
@@ -125,7 +146,7 @@ func (f *Fridge) bumps(t, lag float64, kind uint64, every, rise, decay float64) 
 		// A defrost comes with the clock, a door when somebody comes.
 		at, size := k*every, rise
 		if kind == 1 {
-			at += unit(f.Seed, kind, uint64(int64(k))) * every
+			at = f.doorAt(k)
 			size *= unit(f.Seed, kind+8, uint64(int64(k)))
 		}
 		if d := t - at; d > 0 {
