@@ -162,6 +162,13 @@ func (e *Evaluator) Observe(r sensor.Reading) Outcome {
 		if !again {
 			p.Seen, p.SeenGood, p.HasSeen = r.Time, false, true
 		}
+		if u := p.unit; u != nil && r.Check {
+			p.Checked = r.Time // a person has it: it is not lost, whatever it reads
+			if p.Lost {
+				u.changed = true
+				e.soil(u)
+			}
+		}
 		e.probeState(p, &r)
 		return Taken
 	}
@@ -176,12 +183,17 @@ func (e *Evaluator) Observe(r sensor.Reading) Outcome {
 	}
 	if u := p.unit; u != nil {
 		u.take(p, &r)
-		if !u.dirty {
-			u.dirty = true
-			e.dirty = append(e.dirty, u)
-		}
+		e.soil(u)
 	}
 	return Taken
+}
+
+// soil lets the unit be settled at the end of this instant.
+func (e *Evaluator) soil(u *unit) {
+	if !u.dirty {
+		u.dirty = true
+		e.dirty = append(e.dirty, u)
+	}
 }
 
 // probeState tells when a probe fails and when it is back.

@@ -21,7 +21,7 @@ type place struct {
 	HasSeen    bool
 	Failing    sensor.Fault   // of the newest reading
 	Entered    sensor.Instant // when the instrument came
-	Checked    sensor.Instant // newest good reading under check
+	Checked    sensor.Instant // newest reading under check, good or not
 	Lost       bool           // silent while another of the unit's still reads
 
 	unit   *unit

@@ -43,6 +43,8 @@ func drawWatched(t *rapid.T) scene {
 				r.Fault = sensor.FaultCRC
 			case 1:
 				r.Check = true
+			case 2:
+				r.Check, r.Fault = true, sensor.FaultCRC
 			}
 			if n := len(s.Readings); n > 0 && s.Readings[n-1].Probe == x.ID && s.Readings[n-1].Time == at {
 				continue
@@ -91,12 +93,14 @@ func watchOracle(s scene) (list []Alarm) {
 	find := func(id string, t ms, with bool) seen {
 		x := seen{heard: begin}
 		for _, r := range s.Readings {
-			if r.Probe != id || r.Time > t || r.Time == t && !with || !r.Good() {
+			if r.Probe != id || r.Time > t || r.Time == t && !with || !r.Good() && !r.Check {
 				continue
 			}
 			x.heard = r.Time
 			if r.Check {
-				x.until = min(x.until, r.Time)
+				if r.Good() {
+					x.until = min(x.until, r.Time)
+				}
 				continue
 			}
 			x.has, x.last, x.temp, x.until = true, r.Time, r.Temp, r.Time.Add(u.MaxGap)
