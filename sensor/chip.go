@@ -80,6 +80,9 @@ func Chips() []Chip {
 	}
 }
 
+// BridgeAddresses are those that a DS2482-100's pins can give it.
+var BridgeAddresses = addresses(0x18, 0x1b)
+
 // ChipNamed finds a chip by its name in the config.
 func ChipNamed(name string) (Chip, bool) {
 	list := Chips()
@@ -114,7 +117,7 @@ func (p Probe) Wiring() (list []Wrong) {
 		if c.Bus != OneWire {
 			bad("bridge", "a bridge is for one-wire chips; a %s is on %s", c.Name, c.Bus)
 		}
-		if _, err := I2CAddress(p.Bridge, addresses(0x18, 0x1b)); err != nil {
+		if _, err := I2CAddress(p.Bridge, BridgeAddresses); err != nil {
 			bad("bridge", "%s: a DS2482-100", err)
 		}
 	}

@@ -74,13 +74,44 @@ func (h *i2cHandle) SetSpeed(physic.Frequency) error { return nil }
 
 func (h *i2cHandle) Tx(addr uint16, w, r []byte) error {
 	h.b.mu.Lock()
-	hang, c := h.b.hang, h.b.chips[addr]
+	hang := h.b.hang
+	list := h.b.at(addr)
 	h.b.mu.Unlock()
 	if hang != nil {
 		<-hang
 	}
-	if c == nil {
+	now := time.Now()
+	switch len(list) {
+	case 0:
 		return errNack
+	case 1:
+		return list[0].tx(w, r, now)
 	}
-	return c.tx(w, r, time.Now())
+	// Several at one address: each pulls the line down where it has a zero.
+	for i := range r {
+		r[i] = 0xff
+	}
+	err := errNack
+	for _, c := range list {
+		got := make([]byte, len(r))
+		if e := c.tx(w, got, now); e == nil {
+			err = nil
+			and(r, got)
+		}
+	}
+	return err
+}
+
+// at gives the chips that hear an address: those on the bus itself, and those
+// behind open ports.
+func (b *I2C) at(addr uint16) (list []Device) {
+	if c := b.chips[addr]; c != nil {
+		list = append(list, c)
+	}
+	for _, c := range b.chips {
+		if mux, ok := c.(*PCA9548); ok {
+			list = append(list, mux.at(addr)...)
+		}
+	}
+	return list
 }
