@@ -53,6 +53,8 @@ const (
 	DoorOpen      Kind = "door_open"     // a door stands open
 	Drill         Kind = "drill"         // a test of the way to the phones
 	Other         Kind = "other"
+
+	ProbesDisagree Kind = "probes_disagree" // two probes of a unit
 )
 
 // An Alarm is a condition that a person must know, while it holds.

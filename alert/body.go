@@ -336,6 +336,8 @@ var conditionSteps = map[Kind][]string{
 	Removed:       {"do.removed"},
 	DoorOpen:      {"do.shut"},
 	Other:         {"do.look"},
+
+	ProbesDisagree: {"do.probes_disagree"},
 }
 
 // unitSteps go by how the unit stands.

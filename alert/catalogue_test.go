@@ -53,8 +53,8 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 // TestNoPlaceForPatients lists all that a message can tell: nothing about a
 // person but the names of those who are called.
 func TestNoPlaceForPatients(t *testing.T) {
-	want := strings.Fields(`answers ask at bad batch batches calls cant channel clock count day days ended going high hours how last last_at left low minutes month
-		n names range since site span status temp text took total trend unit units until vials weekday what who within zone`)
+	want := strings.Fields(`answers apart ask at bad batch batches calls cant channel clock count day days ended first going guard high hours how last last_at left low minutes month
+		n names probes range second since site span stated status temp text took total trend unit units until usual vials weekday what who within zone`)
 	got := map[string]bool{}
 	for _, p := range NewCatalogues().For("en").phrases {
 		maps.Copy(got, placeholders(p.other))
@@ -99,7 +99,7 @@ func TestEveryPhraseIsSaid(t *testing.T) {
 			t.Errorf("nothing says %s", key)
 		}
 	}
-	for _, k := range []Kind{TooWarm, TooCold, NoData, MainsLost, BatchLost, BatchSoon, BatchFlagged, Undeliverable, Unanswered, PeerSilent, Storage, Clock, RotaGap, Calibration, ProbeLost, CheckMissed, Expiry, Removed, DoorOpen, Drill, Other} {
+	for _, k := range []Kind{TooWarm, TooCold, NoData, MainsLost, BatchLost, BatchSoon, BatchFlagged, Undeliverable, Unanswered, PeerSilent, Storage, Clock, RotaGap, Calibration, ProbeLost, ProbesDisagree, CheckMissed, Expiry, Removed, DoorOpen, Drill, Other} {
 		for _, begin := range []string{"trouble.", "was."} {
 			if !en.has(begin + string(k)) {
 				t.Errorf("there is no phrase %s%s", begin, k)

@@ -181,7 +181,7 @@ func began(l *Line) time.Time {
 
 // ofUnit says whether a trouble's words need a unit's name.
 func ofUnit(k Kind) bool {
-	return slices.Contains([]Kind{TooWarm, TooCold, NoData, ProbeLost, Removed, DoorOpen}, k)
+	return slices.Contains([]Kind{TooWarm, TooCold, NoData, ProbeLost, ProbesDisagree, Removed, DoorOpen}, k)
 }
 
 func batchOf(u *Unit, id string) *Batch {

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	anyKind    = []Kind{TooWarm, TooCold, NoData, MainsLost, BatchLost, BatchSoon, BatchFlagged, Undeliverable, Unanswered, PeerSilent, Storage, Clock, RotaGap, Calibration, ProbeLost, CheckMissed, Expiry, Removed, DoorOpen, Drill, Other, "new_kind"}
+	anyKind    = []Kind{TooWarm, TooCold, NoData, MainsLost, BatchLost, BatchSoon, BatchFlagged, Undeliverable, Unanswered, PeerSilent, Storage, Clock, RotaGap, Calibration, ProbeLost, ProbesDisagree, CheckMissed, Expiry, Removed, DoorOpen, Drill, Other, "new_kind"}
 	anyPurpose = []Purpose{Page, Notice, Taken, Turning, Worse, Progress, AllClear, Status, Test, Tested}
 	anyWord    = []string{"Fridge", "Freezer", "room", "Clinic", "of", "the", "Ä", "Vaccination", "Regenerative", "Example", "Kühlschrank", "2nd", "floor", "N°"}
 )

@@ -39,7 +39,7 @@ func DefaultWakes() map[Kind]Wake {
 		TooWarm: AtOnce, TooCold: AtOnce, NoData: AtOnce, MainsLost: AtOnce, BatchLost: AtOnce, BatchSoon: AtOnce, Undeliverable: AtOnce,
 		PeerSilent: AtOnce, Drill: AtOnce, DoorOpen: AtOnce, Other: AtOnce,
 		BatchFlagged: InWorkingHours, Unanswered: InWorkingHours, Storage: InWorkingHours, Clock: InWorkingHours, RotaGap: InWorkingHours, Calibration: InWorkingHours,
-		ProbeLost: InWorkingHours, CheckMissed: InWorkingHours, Expiry: InWorkingHours, Removed: InWorkingHours,
+		ProbeLost: InWorkingHours, ProbesDisagree: InWorkingHours, CheckMissed: InWorkingHours, Expiry: InWorkingHours, Removed: InWorkingHours,
 	}
 }
 

@@ -10,9 +10,11 @@ import (
 // The forms in which rules are written where they are kept. A text of
 // another form is told as it is.
 var (
-	limitRule   = regexp.MustCompile(`^(at or )?(above|below) (-?[0-9.]+) °C(?: for ([0-9.a-z]+)( in all)?)?(?: within ([0-9.a-z]+))?$`)
+	limitRule   = regexp.MustCompile(`^(at or )?(above|below) (-?[0-9.]+) °C(?: \((-?[0-9.]+) (?:less|and) a guard of ([0-9.]+)\))?(?: for ([0-9.a-z]+)( in all)?)?(?: within ([0-9.a-z]+))?$`)
 	kineticRule = regexp.MustCompile(`^mean kinetic temperature above (-?[0-9.]+) °C over ([0-9.a-z]+)$`)
 	noDataRule  = regexp.MustCompile(`^no temperature for more than ([0-9.a-z]+)$`)
+	lostProbe   = regexp.MustCompile(`^no temperature from probes? (.+) for more than ([0-9.a-z]+)$`)
+	apartProbes = regexp.MustCompile(`^probes (\S+) \((-?[0-9.]+) °C\) and (\S+) \((-?[0-9.]+) °C\) disagree by ([0-9.]+) °C; ([0-9.]+) is (stated|usual)$`)
 	doorRule    = regexp.MustCompile(`^the door is open(?: for more than ([0-9.a-z]+))?$`)
 	ownRule     = regexp.MustCompile(`^the unit raises its own alarm$`)
 	blindRule   = regexp.MustCompile(`^(?:([0-9.a-z]+) without temperature|without temperature for ([0-9.a-z]+) in all(?: within ([0-9.a-z]+))?)$`)
@@ -22,11 +24,11 @@ var (
 func (c *Catalogue) rule(text string) string {
 	if m := limitRule.FindStringSubmatch(text); m != nil {
 		key := "rule." + strings.ReplaceAll(m[1], " ", "_") + m[2]
-		v := values{"temp": c.number(m[3]), "within": c.ruleSpan(m[6])}
-		if m[5] != "" {
-			v["total"] = c.ruleSpan(m[4])
+		v := values{"temp": c.number(m[3]), "stated": c.number(m[4]), "guard": c.number(m[5]), "within": c.ruleSpan(m[8])}
+		if m[7] != "" {
+			v["total"] = c.ruleSpan(m[6])
 		} else {
-			v["span"] = c.ruleSpan(m[4])
+			v["span"] = c.ruleSpan(m[6])
 		}
 		return c.say(key, v)
 	}
@@ -35,6 +37,12 @@ func (c *Catalogue) rule(text string) string {
 	}
 	if m := noDataRule.FindStringSubmatch(text); m != nil {
 		return c.say("rule.no_data", values{"span": c.ruleSpan(m[1])})
+	}
+	if m := lostProbe.FindStringSubmatch(text); m != nil {
+		return c.say("rule.probe_lost", values{"probes": strings.ReplaceAll(m[1], " and ", ", "), "span": c.ruleSpan(m[2])})
+	}
+	if m := apartProbes.FindStringSubmatch(text); m != nil {
+		return c.say("rule.probes_disagree", values{"first": m[1], "temp": c.number(m[2]), "second": m[3], "last": c.number(m[4]), "apart": c.number(m[5]), m[7]: c.number(m[6])})
 	}
 	if m := doorRule.FindStringSubmatch(text); m != nil {
 		return c.say("rule.door", values{"span": c.ruleSpan(m[1])})

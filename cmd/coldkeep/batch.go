@@ -285,7 +285,7 @@ func batches(a *app, dir string) ([]batchLine, error) {
 		if b.Now == coldchain.NowInRange {
 			b.Now = coldchain.NowNoData
 		}
-		list = append(list, batchLine{*b, b.Profile.Range.Text(), b.Verdict.Flagged(), b.Words(reader, unit)})
+		list = append(list, batchLine{*b, b.Profile.RangeText(), b.Verdict.Flagged(), b.Words(reader, unit)})
 	}
 	return list, nil
 }

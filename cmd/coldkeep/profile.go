@@ -151,7 +151,7 @@ func passage(text, id string) string {
 // inWords tells what a profile allows.
 func inWords(p coldchain.Profile) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\nRange %s. From: %s\n", p.ID, p.Title, p.Range.Text(), p.Source)
+	fmt.Fprintf(&b, "%s: %s\nRange %s. From: %s\n", p.ID, p.Title, p.RangeText(), p.Source)
 	if len(p.Rules) == 0 {
 		fmt.Fprintf(&b, "No time out of range: an excursion of %v quarantines.\n", p.Confirm)
 	}

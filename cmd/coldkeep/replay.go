@@ -141,6 +141,7 @@ type finding struct {
 	coldchain.Result
 	skipped     int
 	first, last sensor.Instant
+	until       sensor.Instant // the end of what was judged
 	any         bool
 }
 
@@ -173,6 +174,9 @@ func replay(cfg coldchain.Config, lives []coldchain.Life, files []*recording.Fil
 		}
 		found.last = x.Time
 	}
+	if found.until = until; until == 0 {
+		found.until = found.last
+	}
 	found.Result, err = r.Finish()
 	return found, err
 }
@@ -193,22 +197,32 @@ func (f *finding) writeJSON(w io.Writer) error {
 	if f.any {
 		n.First, n.Last = &f.first, &f.last
 	}
+	batches := []replayedBatch{}
 	for i := range f.Batches {
 		if m := f.Batches[i].Exposure.MKTC; m != nil {
 			x := number(*m)
 			f.Batches[i].Exposure.MKTC = &x
 		}
+		batches = append(batches, replayedBatch{f.Batches[i], f.Batches[i].Uncalibrated(f.until)})
 	}
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(struct {
-		Readings   counts                 `json:"readings"`
-		Excursions []coldchain.Excursion  `json:"excursions"`
-		Alarms     []coldchain.Alarm      `json:"alarms"`
-		Gaps       []coldchain.Gap        `json:"gaps"`
-		Batches    []coldchain.BatchState `json:"batches"`
-	}{n, list(f.Excursions), list(f.Alarms), list(f.Gaps), list(f.Batches)})
+		Readings    counts                `json:"readings"`
+		Excursions  []coldchain.Excursion `json:"excursions"`
+		Alarms      []coldchain.Alarm     `json:"alarms"`
+		Gaps        []coldchain.Gap       `json:"gaps"`
+		Batches     []replayedBatch       `json:"batches"`
+		ProbeAlarms []coldchain.Alarm     `json:"probe_alarms"`
+	}{n, list(f.Excursions), list(f.Alarms), list(f.Gaps), batches, list(f.ProbeAlarms)})
+}
+
+// A replayedBatch is a batch at the end of a recording.
+type replayedBatch struct {
+	coldchain.BatchState
+	// Uncalibrated are the probes that judged it without a valid calibration.
+	Uncalibrated []string `json:"uncalibrated"`
 }
 
 // list is never null in JSON.
@@ -255,6 +269,9 @@ func (f *finding) writeText(w io.Writer) error {
 	for _, x := range f.Alarms {
 		p("alarm      %s  %s  %s – %s  %s\n", x.Unit, x.Rule, x.Raised, end(x.Cleared), x.Text)
 	}
+	for _, x := range f.ProbeAlarms {
+		p("probes     %s  %s  %s – %s  %s\n", x.Unit, x.Rule, x.Raised, end(x.Cleared), x.Text)
+	}
 	for _, x := range f.Gaps {
 		p("gap        %s  %s – %s  %s\n", x.Unit, x.Start, end(x.End), span(x.DurationS))
 	}
@@ -276,6 +293,9 @@ func (f *finding) writeText(w io.Writer) error {
 			p(", mean kinetic temperature %s °C", strconv.FormatFloat(number(*x.MKTC), 'f', -1, 64))
 		}
 		p("\n")
+		if s := b.CalibrationText(f.until, time.UTC); s != "" {
+			p("           %s\n", s)
+		}
 		for _, l := range b.Allowance {
 			p("           %s: %s used, %s left\n", l.Rule, span(l.UsedS), span(l.LeftS))
 		}

@@ -54,6 +54,7 @@ type batch struct {
 	AlarmUnit   string
 	AlarmRank   Severity
 	AlarmText   string
+	JudgedBy    []JudgedBy // in order of From
 
 	Kinetic     kineticSum // of the closed stays
 	KineticLast float64
@@ -132,8 +133,8 @@ func (b *batch) wire() {
 	p := b.profile
 	b.Sides[0].m = find(Limit{Side: Above, At: p.Range.High})
 	b.Sides[1].m = find(Limit{Side: Below, At: p.Range.Low})
-	b.Sides[0].text = Limit{Side: Above, At: p.Range.High}.text()
-	b.Sides[1].text = Limit{Side: Below, At: p.Range.Low}.text()
+	b.Sides[0].text = Limit{Side: Above, At: p.Range.High}.guarded(p.Guard)
+	b.Sides[1].text = Limit{Side: Below, At: p.Range.Low}.guarded(p.Guard)
 	rules := b.Rules
 	b.Rules = nil
 	b.dark = nil
@@ -185,6 +186,7 @@ func (b *batch) enter(e *Evaluator, u *unit, t sensor.Instant) {
 	}
 	u.handExtremes()
 	b.Where, b.unit = stored, u
+	b.begins(t)
 	i, _ := slices.BinarySearchFunc(u.batches, b, func(x, y *batch) int { return x.order() - y.order() })
 	u.batches = slices.Insert(u.batches, i, b)
 	b.lines = b.lines[:0]
@@ -236,6 +238,7 @@ func (b *batch) detach(t sensor.Instant) {
 		u.batches = slices.Delete(u.batches, i, i+1)
 	}
 	b.closeStay(t)
+	b.ends(t)
 	b.unit = nil
 }
 

@@ -14,7 +14,7 @@ import (
 
 // checkpointVersion changes with the shape or the meaning of what is kept.
 // A checkpoint is a cache: one of another version is not read.
-const checkpointVersion = 2
+const checkpointVersion = 3
 
 type checkpoint struct {
 	Version  int
@@ -41,6 +41,7 @@ type unitPoint struct {
 	High, Low excursion
 	Alarms    []alarm
 	Courses   []coursePack
+	Watch     watch
 }
 
 type coursePack struct {
@@ -78,7 +79,7 @@ func (e *Evaluator) Checkpoint(cfg Config) ([]byte, error) {
 		}
 		u.handExtremes()
 		p := unitPoint{ID: u.cfg.ID, Since: u.since, Entered: u.Entered, Unmon: u.Unmonitored, UnmonAt: u.UnmonAt, OutMs: u.OutMs, UnmonMs: u.UnmonMs,
-			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low}
+			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low, Watch: u.watch}
 		for _, a := range u.alarms {
 			p.Alarms = append(p.Alarms, *a)
 		}
@@ -146,6 +147,9 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 			return nil, fmt.Errorf("read checkpoint: its unit %s is not the config's", p.ID)
 		}
 		u.restore(p)
+		if err := u.restoreWatch(p.Watch); err != nil {
+			return nil, err
+		}
 	}
 	for _, p := range c.Batches {
 		b := p.Batch

@@ -24,6 +24,7 @@ type Unit struct {
 	Range  Range
 	MaxGap time.Duration // how long a good reading stands at most; > 0
 	Probes []UnitProbe
+	Guard  sensor.Temp // by how much the alarms' limits are moved inwards already (WithGuard)
 	Alarms []AlarmRule // with the built-in `silent` already added by WithDefaults
 }
 
@@ -86,6 +87,7 @@ type AlarmRule struct {
 	Within   time.Duration
 	NoData   time.Duration
 	Clear    *Clear
+	Guard    sensor.Temp // by how much Limit was moved inwards from what is stated
 }
 
 // Clear says when an alarm is cleared, instead of at the end of the stretch.
@@ -115,6 +117,7 @@ type Profile struct {
 	Title       string
 	Source      string // where the limits come from
 	Range       Range
+	Guard       sensor.Temp // by how much Range and the rules' limits are moved inwards already (WithGuard)
 	Confirm     time.Duration
 	Outside     Outside
 	Unmonitored time.Duration // this long without data quarantines; > 0
@@ -138,7 +141,8 @@ type Rule struct {
 	Total       time.Duration
 	Within      time.Duration // 0: the whole life
 	Unmonitored bool
-	MKT         bool // Limit.At is the highest mean kinetic temperature within Within
+	Guard       sensor.Temp // by how much Limit was moved inwards from what is stated
+	MKT         bool        // Limit.At is the highest mean kinetic temperature within Within
 }
 
 // The ids of built-in rules, reserved.

@@ -54,6 +54,7 @@ type Evaluator struct {
 	excursions []Excursion
 	alarms     []Alarm
 	gaps       []Gap
+	ofProbes   []Alarm
 	counts     struct{ good, faults, conflicts int }
 }
 
@@ -102,7 +103,7 @@ func (e *Evaluator) addUnit(c Unit, since sensor.Instant) *unit {
 			if p.Judges != judging {
 				continue
 			}
-			x := &place{ID: p.ID, Instrument: p.Instrument, Judges: p.Judges, unit: u, lo: sensor.AbsoluteZero, hi: sensor.Hottest}
+			x := &place{ID: p.ID, Instrument: p.Instrument, Judges: p.Judges, Entered: since, unit: u, lo: sensor.AbsoluteZero, hi: sensor.Hottest}
 			u.places = append(u.places, x)
 			e.places[p.ID] = x
 			if judging {
@@ -120,6 +121,8 @@ func (e *Evaluator) addUnit(c Unit, since sensor.Instant) *unit {
 		}
 		u.alarms = append(u.alarms, a)
 	}
+	u.watch.Alive = true
+	u.pairUp(c.Probes)
 	e.units = append(e.units, u)
 	e.unitOf[c.ID] = u
 	return u
@@ -159,6 +162,13 @@ func (e *Evaluator) Observe(r sensor.Reading) Outcome {
 		if !again {
 			p.Seen, p.SeenGood, p.HasSeen = r.Time, false, true
 		}
+		if u := p.unit; u != nil && r.Check {
+			p.Checked = r.Time // a person has it: it is not lost, whatever it reads
+			if p.Lost {
+				u.changed = true
+				e.soil(u)
+			}
+		}
 		e.probeState(p, &r)
 		return Taken
 	}
@@ -173,12 +183,17 @@ func (e *Evaluator) Observe(r sensor.Reading) Outcome {
 	}
 	if u := p.unit; u != nil {
 		u.take(p, &r)
-		if !u.dirty {
-			u.dirty = true
-			e.dirty = append(e.dirty, u)
-		}
+		e.soil(u)
 	}
 	return Taken
+}
+
+// soil lets the unit be settled at the end of this instant.
+func (e *Evaluator) soil(u *unit) {
+	if !u.dirty {
+		u.dirty = true
+		e.dirty = append(e.dirty, u)
+	}
 }
 
 // probeState tells when a probe fails and when it is back.
@@ -368,21 +383,33 @@ func (e *Evaluator) Take() []Event {
 }
 
 func (e *Evaluator) raise(a Alarm, worst *sensor.Temp) {
-	e.tell(Event{Time: a.Raised, Kind: AlarmRaised, Unit: a.Unit, Batch: a.Batch, Rule: a.Rule, Severity: a.Severity, Start: a.Raised, Text: a.Text, Temp: worst,
-		Reason: a.Text})
+	e.tell(Event{Time: a.Raised, Kind: AlarmRaised, Unit: a.Unit, Probe: a.probe(), Probes: a.Probes, Batch: a.Batch, Rule: a.Rule, Severity: a.Severity, Start: a.Raised,
+		Text: a.Text, Temp: worst, Reason: a.Text})
 }
 
 func (e *Evaluator) clear(a Alarm, worst *sensor.Temp, reason ...string) {
-	if e.keep && a.Batch == "" {
+	switch {
+	case !e.keep || a.Batch != "":
+	case len(a.Probes) > 0:
+		e.ofProbes = append(e.ofProbes, a)
+	default:
 		e.alarms = append(e.alarms, a)
 	}
-	ev := Event{Time: *a.Cleared, Kind: AlarmCleared, Unit: a.Unit, Batch: a.Batch, Rule: a.Rule, Severity: a.Severity, Start: a.Raised, End: a.Cleared, Text: a.Text, Temp: worst}
+	ev := Event{Time: *a.Cleared, Kind: AlarmCleared, Unit: a.Unit, Probe: a.probe(), Probes: a.Probes, Batch: a.Batch, Rule: a.Rule, Severity: a.Severity, Start: a.Raised, End: a.Cleared, Text: a.Text, Temp: worst}
 	if len(reason) > 0 {
 		ev.Reason = reason[0]
 	} else {
 		ev.Reason = "it is over"
 	}
 	e.tell(ev)
+}
+
+// probe is the first that the alarm is about; "" where it is about none.
+func (a Alarm) probe() string {
+	if len(a.Probes) == 0 {
+		return ""
+	}
+	return a.Probes[0]
 }
 
 func (e *Evaluator) foundExcursion(x Excursion) {

@@ -72,7 +72,7 @@ const EventVersion = 1
 //	excursion_*       unit side("high"|"low") start [end duration_s unmonitored_s min max] temp
 //	gap_*             unit start [end duration_s]
 //	probe_*           unit probe fault
-//	alarm_raised      unit rule severity start text temp [batch] [past]
+//	alarm_raised      unit rule severity start text temp [batch] [probe probes] [past]
 //	alarm_cleared     the same with start, end, reason
 //	batch_received    batch profile lot vials expiry [gtin serial] by
 //	batch_placed      batch unit by (start = from)
@@ -96,6 +96,7 @@ type Event struct {
 	Unit     string         `json:"unit,omitempty"`
 	FromUnit string         `json:"from_unit,omitempty"`
 	Probe    string         `json:"probe,omitempty"`
+	Probes   []string       `json:"probes,omitempty"` // all that an alarm about probes is about; Probe is the first
 	Batch    string         `json:"batch,omitempty"`
 	Profile  string         `json:"profile,omitempty"`
 	Lot      string         `json:"lot,omitempty"`

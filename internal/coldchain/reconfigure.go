@@ -101,6 +101,7 @@ func (e *Evaluator) needed(u *unit) bool {
 
 // adopt lets a unit go on under another config from t on.
 func (u *unit) adopt(e *Evaluator, t sensor.Instant, c Unit) {
+	quiet, before := u.quietTime(), u.cfg.Probes
 	var places []*place
 	judging := 0
 	for _, want := range []bool{true, false} {
@@ -110,7 +111,7 @@ func (u *unit) adopt(e *Evaluator, t sensor.Instant, c Unit) {
 			}
 			x := e.places[p.ID]
 			if x == nil || x.unit != u || x.Instrument != p.Instrument {
-				x = &place{ID: p.ID, Instrument: p.Instrument, unit: u, lo: sensor.AbsoluteZero, hi: sensor.Hottest}
+				x = &place{ID: p.ID, Instrument: p.Instrument, Entered: t, unit: u, lo: sensor.AbsoluteZero, hi: sensor.Hottest}
 				e.places[p.ID] = x
 			}
 			x.Judges = p.Judges
@@ -164,6 +165,13 @@ func (u *unit) adopt(e *Evaluator, t sensor.Instant, c Unit) {
 	}
 	u.alarms = alarms
 	u.cfg = c
+	u.repair(e, t, c.Probes, quiet)
+	if !sameJudges(before, c.Probes) {
+		for _, b := range u.batches {
+			b.ends(t)
+			b.begins(t)
+		}
+	}
 	u.bound()
 }
 

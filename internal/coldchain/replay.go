@@ -38,11 +38,14 @@ type Disposition struct {
 type Result struct {
 	Excursions []Excursion
 	Alarms     []Alarm
-	Gaps       []Gap
-	Batches    []BatchState
-	Good       int
-	Faults     int
-	Conflicts  int
+	// ProbeAlarms are those about probes, probe_lost and probes_disagree, which
+	// are not among Alarms.
+	ProbeAlarms []Alarm
+	Gaps        []Gap
+	Batches     []BatchState
+	Good        int
+	Faults      int
+	Conflicts   int
 }
 
 // A Replayer judges a recording: everything known first, nothing latched.
@@ -187,7 +190,7 @@ func (e *Evaluator) Finish(end sensor.Instant) Result {
 			b.judgeKinetic(e, end)
 		}
 	}
-	r := Result{Excursions: e.excursions, Alarms: e.alarms, Gaps: e.gaps,
+	r := Result{Excursions: e.excursions, Alarms: e.alarms, ProbeAlarms: e.ofProbes, Gaps: e.gaps,
 		Good: e.counts.good, Faults: e.counts.faults, Conflicts: e.counts.conflicts}
 	for _, u := range e.units {
 		for _, x := range []*excursion{u.high, u.low} {
@@ -200,6 +203,7 @@ func (e *Evaluator) Finish(end sensor.Instant) Result {
 				r.Alarms = append(r.Alarms, a.open(u))
 			}
 		}
+		r.ProbeAlarms = append(r.ProbeAlarms, u.openProbeAlarms()...)
 		if u.Entered && u.Unmonitored && u.UnmonAt < end {
 			r.Gaps = append(r.Gaps, Gap{Unit: u.cfg.ID, Start: u.UnmonAt, DurationS: seconds(int64(end - u.UnmonAt))})
 		}
@@ -208,9 +212,11 @@ func (e *Evaluator) Finish(end sensor.Instant) Result {
 	slices.SortStableFunc(r.Excursions, func(a, b Excursion) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(order(a.Unit), order(b.Unit)), cmp.Compare(a.Kind, b.Kind))
 	})
-	slices.SortStableFunc(r.Alarms, func(a, b Alarm) int {
-		return cmp.Or(cmp.Compare(a.Raised, b.Raised), cmp.Compare(order(a.Unit), order(b.Unit)))
-	})
+	for _, list := range [][]Alarm{r.Alarms, r.ProbeAlarms} {
+		slices.SortStableFunc(list, func(a, b Alarm) int {
+			return cmp.Or(cmp.Compare(a.Raised, b.Raised), cmp.Compare(order(a.Unit), order(b.Unit)))
+		})
+	}
 	slices.SortStableFunc(r.Gaps, func(a, b Gap) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(order(a.Unit), order(b.Unit)))
 	})

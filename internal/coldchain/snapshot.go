@@ -90,6 +90,7 @@ type Alarm struct {
 	Cleared  *sensor.Instant `json:"cleared"`
 	Past     bool            `json:"past,omitempty"`
 	Text     string          `json:"text"`
+	Probes   []string        `json:"probes,omitempty"` // of probe_lost and probes_disagree: what it is about
 
 	// What people do about it; set in a Snapshot only.
 	State   string `json:"state,omitempty"`   // raised, acknowledged, shelved
@@ -231,6 +232,7 @@ type ProbeState struct {
 	Failures       map[sensor.Fault]uint64
 	CalibrationDue sensor.Instant // 0: none stated
 	Uncalibrated   bool           // it has no valid calibration now
+	Uncertainty    sensor.Temp    // of its calibration, a half-width; 0: not stated
 	Borderline     bool           // closer to the range's end than its uncertainty
 	Check          *ProbeCheck    // it is under check; nil: it is not
 	Probe          sensor.Probe   // as configured

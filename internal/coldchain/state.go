@@ -14,7 +14,7 @@ func (b *batch) state(t sensor.Instant) BatchState {
 	s := BatchState{
 		ID: b.id(), Profile: *b.profile, ProfileID: b.profile.ID, Lot: b.Life.Lot, Vials: b.Life.Vials, Expiry: b.Life.Expiry, ExpiresAt: b.Life.ExpiresAt, GTIN: b.Life.GTIN, Serial: b.Life.Serial,
 		Placements: slices.Clone(b.Life.Placements), Reasons: slices.Clone(b.Reasons), Received: b.Received,
-		Unit: b.unitID(),
+		Unit: b.unitID(), JudgedBy: b.JudgedBy,
 	}
 	if s.Reasons == nil {
 		s.Reasons = []Reason{}
@@ -162,7 +162,7 @@ func (e *Evaluator) Batches() []BatchState {
 }
 
 // Units tells every unit, without what only readers of the wire know: Probes
-// carry id and judging alone.
+// carry what concerns judging alone.
 func (e *Evaluator) Units() []UnitState {
 	t := e.Now()
 	list := make([]UnitState, 0, len(e.units))
@@ -193,7 +193,11 @@ func (e *Evaluator) Units() []UnitState {
 			}
 		}
 		for _, p := range u.places {
-			s.Probes = append(s.Probes, ProbeState{ID: p.ID, Judges: p.Judges})
+			x := u.cfg.probe(p.ID)
+			// Of a reading that stands and judges it can be said whether it is near an end.
+			near := p.Judges && p.Stands && u.cfg.Range.Borderline(p.Last, x.Calibration.Uncertainty)
+			s.Borderline = s.Borderline || near && !s.OutOfRange && !s.Unmonitored
+			s.Probes = append(s.Probes, ProbeState{ID: p.ID, Judges: p.Judges, Borderline: near, Uncalibrated: !x.Calibrated(t), Uncertainty: x.Calibration.Uncertainty})
 		}
 		for _, b := range u.batches {
 			s.BatchCount++
@@ -216,6 +220,7 @@ func (e *Evaluator) OpenAlarms() []Alarm {
 				list = append(list, a.open(u))
 			}
 		}
+		list = append(list, u.openProbeAlarms()...)
 	}
 	for _, b := range e.batches {
 		if b.AlarmRaised {

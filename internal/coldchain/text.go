@@ -41,7 +41,7 @@ func (l Limit) text() string {
 
 // Text says in words what breaks the rule.
 func (r Rule) Text() string {
-	what := r.Limit.text()
+	what := r.Limit.guarded(r.Guard)
 	switch {
 	case r.MKT:
 		return fmt.Sprintf("mean kinetic temperature above %s over %s", degrees(r.Limit.At), durationText(r.Within))
@@ -69,7 +69,7 @@ func (a AlarmRule) Text() string {
 	if a.NoData > 0 {
 		return fmt.Sprintf("no temperature for more than %s", durationText(a.NoData))
 	}
-	return Rule{Limit: a.Limit, For: a.For, Total: a.Total, Within: a.Within}.Text()
+	return Rule{Limit: a.Limit, For: a.For, Total: a.Total, Within: a.Within, Guard: a.Guard}.Text()
 }
 
 // Text says the range as a label does.

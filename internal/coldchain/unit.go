@@ -19,7 +19,10 @@ type place struct {
 	Seen       sensor.Instant // newest reading, good or not
 	SeenGood   bool           // and it was good
 	HasSeen    bool
-	Failing    sensor.Fault // of the newest reading
+	Failing    sensor.Fault   // of the newest reading
+	Entered    sensor.Instant // when the instrument came
+	Checked    sensor.Instant // newest reading under check, good or not
+	Lost       bool           // silent while another of the unit's still reads
 
 	unit   *unit
 	lo, hi sensor.Temp // between these nothing of what is asked changes
@@ -47,6 +50,7 @@ type unit struct {
 	low     *excursion
 	alarms  []*alarm
 	batches []*batch // those in it
+	watch   watch
 	courses []*course
 
 	Entered     bool // its first instant has come
@@ -153,6 +157,8 @@ func (p *place) cut(l Limit) {
 // take applies a reading that is new for its instant.
 func (u *unit) take(p *place, r *sensor.Reading) {
 	if r.Check {
+		p.Checked = r.Time
+		u.changed = u.changed || p.Lost
 		if p.Stands {
 			p.Until = r.Time
 			u.changed = true
@@ -164,7 +170,7 @@ func (u *unit) take(p *place, r *sensor.Reading) {
 		p.Last, p.At, p.Has = r.Temp, r.Time, true
 		return
 	}
-	if !p.Stands || u.silent || r.Temp < p.lo || r.Temp > p.hi {
+	if !p.Stands || u.silent || p.Lost || r.Temp < p.lo || r.Temp > p.hi {
 		u.changed = true
 	}
 	p.Has, p.Stands = true, true
@@ -190,6 +196,10 @@ func (u *unit) settle(e *Evaluator, t sensor.Instant) {
 	stopped := false
 	if u.changed || u.expiry <= t {
 		stopped = u.turn(e, t)
+	}
+	if len(u.watch.Pairs) > 0 && u.compare(t) {
+		u.reckon()
+		e.stale = true
 	}
 	if good {
 		u.high.extremes(u, t)
@@ -239,6 +249,7 @@ func (u *unit) turn(e *Evaluator, t sensor.Instant) (stopped bool) {
 	for _, a := range u.alarms {
 		a.turn(e, u, t)
 	}
+	u.look(e, t)
 	for _, b := range u.batches {
 		b.turn(e, t)
 	}
@@ -376,12 +387,14 @@ func (u *unit) fire(e *Evaluator, t sensor.Instant) {
 	for _, a := range u.alarms {
 		a.fire(e, u, t)
 	}
+	u.look(e, t)
+	u.judgeApart(e, t)
 	u.reckon()
 }
 
 // reckon finds the next instant at which something happens by itself.
 func (u *unit) reckon() {
-	u.next = u.expiry
+	u.next = min(u.expiry, u.watchNext())
 	for _, a := range u.alarms {
 		u.next = min(u.next, a.deadline(u))
 	}

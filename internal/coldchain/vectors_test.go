@@ -157,17 +157,46 @@ func readVector(file string) (v vector, err error) {
 		}
 		v.readings = append(v.readings, r)
 	}
+	// A guard moves what the lines after it have stated.
+	for i, u := range v.cfg.Units {
+		v.cfg.Units[i] = u.WithGuard(u.Guard)
+	}
+	for i, p := range v.cfg.Profiles {
+		v.cfg.Profiles[i] = p.WithGuard(p.Guard)
+	}
 	return v, nil
 }
 
 func (v *vector) line(key string, w *words) {
 	switch key {
-	case "unit": // id range max_gap probe...
+	case "unit": // id range max_gap probe... [guard T]
 		u := Unit{ID: w.next(), Range: w.ranges(), MaxGap: w.span()}
-		for len(w.list) > 0 {
+		for len(w.list) > 0 && w.list[0] != "guard" {
 			u.Probes = append(u.Probes, UnitProbe{ID: w.next(), Judges: true})
 		}
+		if len(w.list) > 0 {
+			w.next()
+			u.Guard = w.temp()
+		}
 		v.cfg.Units = append(v.cfg.Units, u)
+	case "probe": // of the unit before: id [medium MEDIUM] [tolerance T]
+		u := &v.cfg.Units[len(v.cfg.Units)-1]
+		id := w.next()
+		i := slices.IndexFunc(u.Probes, func(p UnitProbe) bool { return p.ID == id })
+		if i < 0 {
+			w.fail(fmt.Errorf("probe: unit %s has no %q", u.ID, id))
+			return
+		}
+		for len(w.list) > 0 {
+			switch k := w.next(); k {
+			case "medium":
+				u.Probes[i].Medium = sensor.Medium(w.next())
+			case "tolerance":
+				u.Probes[i].Tolerance = w.temp()
+			default:
+				w.fail(fmt.Errorf("probe: unknown key %q", k))
+			}
+		}
 	case "alarm": // of the unit before: id ...
 		u := &v.cfg.Units[len(v.cfg.Units)-1]
 		a := AlarmRule{ID: w.next(), Severity: Critical}
@@ -202,6 +231,8 @@ func (v *vector) line(key string, w *words) {
 				p.Unmonitored = w.span()
 			case "outside":
 				p.Outside = Outside{w.temp(), w.span()}
+			case "guard":
+				p.Guard = w.temp()
 			default:
 				w.fail(fmt.Errorf("profile: unknown key %q", k))
 			}
@@ -292,6 +323,9 @@ func tell(r Result) map[string][]string {
 	for _, a := range r.Alarms {
 		add("alarm", "%s %s %s %s", a.Unit, a.Rule, vectorText(a.Raised), vectorEnd(a.Cleared))
 	}
+	for _, a := range r.ProbeAlarms {
+		add("probe_alarm", "%s %s %s %s %s", a.Unit, a.Rule, vectorText(a.Raised), vectorEnd(a.Cleared), strings.Join(a.Probes, " "))
+	}
 	for _, x := range r.Excursions {
 		s := fmt.Sprintf("%s %s %s %s", x.Unit, x.Kind, vectorText(x.Start), vectorEnd(x.End))
 		if x.UnmonitoredS > 0 {
@@ -344,7 +378,7 @@ func TestVectors(t *testing.T) {
 			}
 			got := tell(res)
 			for kind, want := range v.want {
-				if _, known := map[string]bool{"alarm": true, "excursion": true, "gap": true, "reason": true, "verdict": true, "exposure": true, "allowance": true}[kind]; !known {
+				if _, known := map[string]bool{"alarm": true, "probe_alarm": true, "excursion": true, "gap": true, "reason": true, "verdict": true, "exposure": true, "allowance": true}[kind]; !known {
 					t.Errorf("unknown kind %q", kind)
 				}
 				if !slices.Equal(got[kind], want) {

@@ -140,7 +140,7 @@ func (b *batch) confirm(e *Evaluator, s *side, t sensor.Instant) {
 	if first && !b.quarantined() {
 		text := s.text + ", inside the allowance"
 		e.tell(Event{Time: t, Kind: BatchFlagged, Batch: b.id(), Unit: b.unitID(), Profile: b.profile.ID, Rule: RuleExcursion, Vials: b.Life.Vials, Lot: b.Life.Lot, Text: text,
-			Reason: "its storage was out of " + b.profile.Range.Text()})
+			Reason: "its storage was out of " + b.profile.RangeText()})
 		b.alarm(e, t, Warning, text)
 	}
 }

@@ -106,6 +106,12 @@ func Degrees(t sensor.Temp, limits ...sensor.Temp) string {
 // is, nil while it is in none. Nothing is told as good unless both its verdict
 // and its present state are.
 func (b *BatchState) Words(r Reader, unit *UnitState) Words {
+	w := b.words(r, unit)
+	w.Why = strings.TrimSpace(w.Why + " " + b.CalibrationText(r.Now, r.Location))
+	return w
+}
+
+func (b *BatchState) words(r Reader, unit *UnitState) Words {
 	switch b.Verdict {
 	case Discarded, Used:
 		return Words{"NOTHING SHOULD BE LEFT", "If you hold a vial with this label, do not use it. Ask " + r.ask() + ".", "It was " + string(b.Verdict) + " on " + r.Clock(b.Since) + ".", "stop"}
@@ -128,7 +134,7 @@ func (b *BatchState) Words(r Reader, unit *UnitState) Words {
 	if b.Verdict == Released {
 		return Words{"RELEASED", "A manager allowed its use on " + r.Clock(b.Since) + ".", b.spent(), "ok"}
 	}
-	return Words{"STORAGE RECORD OK", "Check lot, expiry date and vial, then decide.", "In " + b.Profile.Range.Text() + " since it came on " + r.Day(b.Since) + ".", "ok"}
+	return Words{"STORAGE RECORD OK", "Check lot, expiry date and vial, then decide.", "In " + b.Profile.RangeText() + " since it came on " + r.Day(b.Since) + ".", "ok"}
 }
 
 func (b *BatchState) quarantineWords(r Reader) Words {
@@ -227,7 +233,7 @@ func (b *BatchState) excursionWhy() string {
 // spent tells how long and how far it was out of its range.
 func (b *BatchState) spent() string {
 	x := b.Exposure
-	s := "Was out of " + b.Profile.Range.Text() + " for " + Span(x.AboveS+x.BelowS)
+	s := "Was out of " + b.Profile.RangeText() + " for " + Span(x.AboveS+x.BelowS)
 	if x.AboveS > 0 && x.MaxC != nil {
 		s += ", highest " + Degrees(*x.MaxC, b.Profile.Range.High)
 	}
@@ -255,6 +261,23 @@ func (u *UnitState) LastGood() *ProbeState {
 		}
 	}
 	return best
+}
+
+// Doubts says what of the probe is not certain: a reading nearer to an end of
+// the unit's range than it can tell, and a calibration that is not valid; ""
+// where nothing is.
+func (p *ProbeState) Doubts(r Range) string {
+	var s []string
+	if p.Borderline {
+		s = append(s, fmt.Sprintf("%s °C, nearer to the limit than the probe can tell (±%s)", Degrees(p.LastGood.Temp, r.Low, r.High), bareDegrees(p.Uncertainty)))
+	}
+	if p.Uncalibrated {
+		s = append(s, "no valid calibration")
+	}
+	if len(s) == 0 {
+		return ""
+	}
+	return "Probe " + p.ID + ": " + strings.Join(s, "; ") + "."
 }
 
 // Status is a word for how the unit stands, with a tone for its colour.

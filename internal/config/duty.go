@@ -76,7 +76,7 @@ func (p *reader) wakes(v value) {
 	if !v.there() {
 		return
 	}
-	f := v.fields("too_warm", "too_cold", "no_data", "mains_lost", "batch_lost", "batch_soon", "batch_flagged", "undeliverable", "unanswered", "peer_silent", "storage", "clock", "rota_gap", "calibration", "probe_lost", "check_missed", "expiry", "removed", "door_open", "drill", "other")
+	f := v.fields("too_warm", "too_cold", "no_data", "mains_lost", "batch_lost", "batch_soon", "batch_flagged", "undeliverable", "unanswered", "peer_silent", "storage", "clock", "rota_gap", "calibration", "probe_lost", "probes_disagree", "check_missed", "expiry", "removed", "door_open", "drill", "other")
 	for k, x := range f {
 		if !x.there() {
 			continue

@@ -15,7 +15,7 @@ func (p *reader) late() {
 	for _, u := range p.cfg.Units {
 		at := p.ids["unit "+strings.ToLower(u.ID)]
 		for _, x := range p.cfg.Profiles {
-			if u.Range.Low < x.Range.Low || u.Range.High > x.Range.High {
+			if label := x.Label(); u.Range.Low < label.Low || u.Range.High > label.High {
 				continue
 			}
 			told := map[string]bool{} // of each side once: the soonest

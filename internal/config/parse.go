@@ -171,7 +171,7 @@ func (p *reader) rng(v, parent value) (r coldchain.Range, ok bool) {
 }
 
 func (p *reader) unit(v value) {
-	f := v.fields("id", "name", "range", "max_gap", "probes", "alarms")
+	f := v.fields("id", "name", "range", "max_gap", "probes", "guard", "alarms")
 	u := coldchain.Unit{ID: f["id"].id(v), MaxGap: f["max_gap"].spanOr(MaxGapDefault(p.cfg.Sampling))}
 	u.Name = f["name"].str(u.ID)
 	u.Range, _ = p.rng(f["range"], v)
@@ -179,9 +179,13 @@ func (p *reader) unit(v value) {
 		f["max_gap"].bad("a reading must stand for some time; three sampling intervals are usual")
 	}
 	p.unitProbes(f["probes"], v, &u)
+	g := guard(f["guard"], u.Range)
 	seen := map[string]bool{}
 	for _, a := range f["alarms"].items() {
 		r := p.alarm(a, u)
+		if moved := (coldchain.Unit{Alarms: []coldchain.AlarmRule{r}}).WithGuard(g).Alarms[0]; g > 0 && r.Clear != nil && !r.Limit.Beyond(r.Clear.At) && moved.Limit.Beyond(r.Clear.At) {
+			a.bad("it would be cleared at %s, which is beyond its limit less the guard, %s; move `clear` inwards, too", r.Clear.At, moved.Limit.At)
+		}
 		if r.ID == "" {
 			continue
 		}
@@ -195,9 +199,30 @@ func (p *reader) unit(v value) {
 		seen[strings.ToLower(r.ID)] = true
 		u.Alarms = append(u.Alarms, r)
 	}
+	u = u.WithGuard(g)
 	if p.unique("unit", u.ID, f["id"]) {
 		p.cfg.Units = append(p.cfg.Units, u)
 	}
+}
+
+// guard reads by how much limits are moved inwards. It must leave something of
+// the range; what does not is an error, and no guard.
+func guard(v value, r coldchain.Range) sensor.Temp {
+	if !v.there() {
+		return 0
+	}
+	g, ok := v.temp()
+	switch {
+	case !ok:
+		return 0
+	case g < 0:
+		v.bad("a guard is °C and not negative: by how much the limits are moved inwards")
+		return 0
+	case r.Low < r.High && 2*g >= r.High-r.Low:
+		v.bad("a guard of %s leaves nothing of the range %s; the probe's uncertainty is usual", g, r.Text())
+		return 0
+	}
+	return g
 }
 
 // unitProbes joins a unit to its probes and finds which of them judge: those

@@ -12,7 +12,7 @@ import (
 )
 
 func (p *reader) profile(v value) {
-	f := v.fields("id", "title", "source", "range", "confirm", "outside", "unmonitored", "delta_h", "rules")
+	f := v.fields("id", "title", "source", "range", "confirm", "outside", "unmonitored", "delta_h", "guard", "rules")
 	x := coldchain.Profile{
 		ID:          f["id"].id(v),
 		Source:      strings.TrimSpace(f["source"].str("")),
@@ -57,6 +57,7 @@ func (p *reader) profile(v value) {
 			x.Rules = append(x.Rules, rule)
 		}
 	}
+	x = x.WithGuard(guard(f["guard"], x.Range))
 	if !p.unique("profile", x.ID, f["id"]) || !ok {
 		return
 	}
@@ -173,12 +174,12 @@ func (p *reader) allowances(v value, x coldchain.Profile) {
 // holders warns of a profile that no unit can hold.
 func (p *reader) holders(v value, x coldchain.Profile) {
 	for _, u := range p.cfg.Units {
-		if u.Range.Low >= x.Range.Low && u.Range.High <= x.Range.High {
+		if label := x.Label(); u.Range.Low >= label.Low && u.Range.High <= label.High {
 			return
 		}
 	}
 	if len(p.cfg.Units) > 0 {
-		p.warn(v, "no unit's range lies inside %s of profile %s: nothing can hold its batches", x.Range.Text(), x.ID)
+		p.warn(v, "no unit's range lies inside %s of profile %s: nothing can hold its batches", x.Label().Text(), x.ID)
 	}
 }
 

@@ -167,7 +167,7 @@ func (m *Monitor) rejudge(ctx context.Context, s *coldchain.Step, late coldchain
 				Doubtful: r.Doubtful, Text: r.Text, Reason: "its record broke the rule " + r.Rule + ": " + r.Text})
 		}
 		if b.Verdict == coldchain.InExcursion && !old.Verdict.Flagged() {
-			text := "its storage was out of " + b.Profile.Range.Text()
+			text := "its storage was out of " + b.Profile.RangeText()
 			tell(coldchain.Event{Time: b.Since, Kind: coldchain.BatchFlagged, Batch: b.ID, Unit: b.Unit, Profile: b.ProfileID, Rule: coldchain.RuleExcursion, Vials: b.Vials,
 				Lot: b.Lot, Text: text, Reason: text})
 		}

@@ -274,6 +274,10 @@ func (m *Monitor) alarmOf(s *coldchain.Snapshot, a coldchain.Alarm) alert.Alarm 
 		x.Kind = alert.Storage
 	case a.Rule == coldchain.RuleRemoved:
 		x.Kind = alert.Removed
+	case a.Rule == coldchain.RuleProbeLost:
+		x.Kind = alert.ProbeLost
+	case a.Rule == coldchain.RuleProbesDisagree:
+		x.Kind = alert.ProbesDisagree
 	default:
 		x.Kind = kindOf(s, a)
 	}

@@ -254,7 +254,7 @@ func (r *rig) replayed() (f found) {
 		}
 		f.Excursions = append(f.Excursions, x)
 	}
-	for _, a := range res.Alarms {
+	for _, a := range slices.Concat(res.Alarms, res.ProbeAlarms) {
 		f.Alarms = append(f.Alarms, coldchain.Alarm{Unit: a.Unit, Rule: a.Rule, Raised: a.Raised, Cleared: a.Cleared})
 	}
 	f.Batches = plain(res.Batches)

@@ -194,7 +194,8 @@ func (m *Monitor) look() *coldchain.Snapshot {
 				continue
 			}
 			u.Probes[j] = coldchain.ProbeState{ID: p.probe.ID, Chip: p.probe.Chip, Medium: p.probe.Medium, Judges: u.Probes[j].Judges,
-				Up:   p.last.Time != 0 && p.last.Good() && made.Sub(p.last.Time) <= 2*m.o.Interval,
+				Up:           p.last.Time != 0 && p.last.Good() && made.Sub(p.last.Time) <= 2*m.o.Interval,
+				Uncalibrated: u.Probes[j].Uncalibrated, Uncertainty: u.Probes[j].Uncertainty, Borderline: u.Probes[j].Borderline,
 				Last: p.last, LastGood: p.lastGood, Reads: p.reads, Failures: maps.Clone(p.failures), CalibrationDue: p.due, Check: m.checkOf(p.probe.ID)}
 		}
 	}

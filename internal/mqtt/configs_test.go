@@ -151,7 +151,7 @@ func TestTheTelegrafSnippet(t *testing.T) {
 	// What each must give, of the newest kinds of payload.
 	want := map[string]struct{ tags, fields []string }{
 		"coldkeep_reading": {[]string{"site", "node", "probe", "unit"}, []string{"temperature_celsius", "seq", "record", "fault", "clock_synchronized"}},
-		"coldkeep_unit":    {[]string{"site", "node", "unit"}, []string{"temperature_celsius", "out_of_range", "unmonitored", "probe_ok", "batches", "flagged_batches", "min_celsius", "max_celsius", "alarm_state"}},
+		"coldkeep_unit":    {[]string{"site", "node", "unit"}, []string{"temperature_celsius", "out_of_range", "unmonitored", "borderline", "probe_ok", "batches", "flagged_batches", "min_celsius", "max_celsius", "alarm_state"}},
 		"coldkeep_event":   {[]string{"site", "node", "kind", "unit", "batch"}, []string{"seq", "record", "reason", "by", "via", "rule", "severity", "text", "probe", "trouble"}},
 	}
 	clients := map[string]bool{}

@@ -70,7 +70,7 @@ func flag(b bool) int {
 
 // unitState tells of a unit; fresh is false where the snapshot has grown old.
 func (t topics) unitState(u *coldchain.UnitState, fresh bool) []byte {
-	f := fields{"unit": u.ID, "out_of_range": flag(u.OutOfRange), "probe_ok": flag(fresh && probeUp(u)), "unmonitored": flag(u.Unmonitored), "batches": u.BatchCount, "flagged_batches": u.FlaggedCount}
+	f := fields{"unit": u.ID, "out_of_range": flag(u.OutOfRange), "probe_ok": flag(fresh && probeUp(u)), "unmonitored": flag(u.Unmonitored), "borderline": flag(u.Borderline), "batches": u.BatchCount, "flagged_batches": u.FlaggedCount}
 	if u.Name != "" {
 		f["name"] = u.Name
 	}

@@ -52,7 +52,7 @@ func TestAvailability(t *testing.T) {
 func TestAlarmStateAndUnmonitored(t *testing.T) {
 	for want, states := range map[string][]string{"": nil, "raised": {"shelved", "raised", "acknowledged"}, "acknowledged": {"shelved", "acknowledged"}, "shelved": {"shelved"}} {
 		s := newRecord().Snapshot()
-		s.Units[0].Unmonitored = want == ""
+		s.Units[0].Unmonitored, s.Units[0].Borderline = want == "", want == "raised"
 		s.Alarms = []coldchain.Alarm{{Unit: "other", State: "raised"}}
 		for _, x := range states {
 			s.Alarms = append(s.Alarms, coldchain.Alarm{Unit: "f", State: x})
@@ -66,6 +66,9 @@ func TestAlarmStateAndUnmonitored(t *testing.T) {
 		}
 		if want := map[bool]float64{true: 1}[want == ""]; got["unmonitored"] != want {
 			t.Errorf("unmonitored %v, want %v", got["unmonitored"], want)
+		}
+		if want := map[bool]float64{true: 1}[want == "raised"]; got["borderline"] != want {
+			t.Errorf("borderline %v, want %v", got["borderline"], want)
 		}
 	}
 }

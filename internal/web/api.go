@@ -28,6 +28,7 @@ type unitView struct {
 	Kind         string          `json:"kind,omitempty"`
 	Since        *sensor.Instant `json:"since"`
 	Unmonitored  bool            `json:"unmonitored"`
+	Borderline   bool            `json:"borderline"` // in range, but closer to its end than the probe can tell
 	MinC         *sensor.Temp    `json:"min_c"`
 	MaxC         *sensor.Temp    `json:"max_c"`
 	OutOfRangeS  float64         `json:"out_of_range_s"`
@@ -50,12 +51,15 @@ type probeView struct {
 	Fault        sensor.Fault          `json:"fault,omitempty"`
 	Sentence     string                `json:"fault_text,omitempty"`
 	Check        *coldchain.ProbeCheck `json:"check,omitempty"` // it is under check, or out
+	Uncalibrated bool                  `json:"uncalibrated"`
+	UncertaintyC sensor.Temp           `json:"uncertainty_c"` // half-width; 0 not stated
+	Borderline   bool                  `json:"borderline"`
 }
 
 func viewUnit(s *coldchain.Snapshot, u *coldchain.UnitState, now sensor.Instant) unitView {
 	word, _ := u.Status()
 	v := unitView{ID: u.ID, Name: u.Name, LowC: u.Range.Low, HighC: u.Range.High, TemperatureC: u.Temp, Status: word, OutOfRange: u.OutOfRange, Kind: u.Side,
-		Unmonitored: u.Unmonitored, MinC: u.Min, MaxC: u.Max, OutOfRangeS: u.OutOfRangeS, UnmonitoredS: u.UnmonitoredS, Batches: []string{}, Flagged: u.FlaggedCount, DoorOpen: u.DoorOpen, MainsLost: u.MainsLost, Probes: []probeView{}}
+		Unmonitored: u.Unmonitored, Borderline: u.Borderline, MinC: u.Min, MaxC: u.Max, OutOfRangeS: u.OutOfRangeS, UnmonitoredS: u.UnmonitoredS, Batches: []string{}, Flagged: u.FlaggedCount, DoorOpen: u.DoorOpen, MainsLost: u.MainsLost, Probes: []probeView{}}
 	if u.Temp != nil {
 		at, age := u.TempAt, now.Sub(u.TempAt).Seconds()
 		v.Time, v.AgeS = &at, &age
@@ -70,7 +74,8 @@ func viewUnit(s *coldchain.Snapshot, u *coldchain.UnitState, now sensor.Instant)
 		}
 	}
 	for _, p := range u.Probes {
-		x := probeView{ID: p.ID, Chip: p.Chip, Medium: p.Medium, Judges: p.Judges, Up: p.Up, Fault: p.Last.Fault, Sentence: p.Last.Fault.Sentence(), Check: p.Check}
+		x := probeView{ID: p.ID, Chip: p.Chip, Medium: p.Medium, Judges: p.Judges, Up: p.Up, Fault: p.Last.Fault, Sentence: p.Last.Fault.Sentence(), Check: p.Check,
+			Uncalibrated: p.Uncalibrated, UncertaintyC: p.Uncertainty, Borderline: p.Borderline}
 		if p.Last.Time != 0 {
 			at := p.Last.Time
 			x.Time = &at
@@ -113,7 +118,7 @@ type batchView struct {
 }
 
 func (s *Server) viewBatch(snap *coldchain.Snapshot, b *coldchain.BatchState) batchView {
-	return batchView{*b, b.Profile.Range.Text(), b.Verdict.Flagged(), b.Words(s.reader(snap), unitOf(snap, b.Unit))}
+	return batchView{*b, b.Profile.RangeText(), b.Verdict.Flagged(), b.Words(s.reader(snap), unitOf(snap, b.Unit))}
 }
 
 func unitOf(s *coldchain.Snapshot, id string) *coldchain.UnitState {

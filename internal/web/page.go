@@ -44,6 +44,7 @@ type alarmView struct {
 type pageUnit struct {
 	Title, Temp, Range, Status, Tone, Trend, Age, MinMax, Faults string
 	Checks, Contacts                                             []string // probes that are out; its door and mains, in words
+	Doubts                                                       []string // of each probe of which something is not certain
 	AtMs                                                         int64
 	Batches                                                      []pageBatch
 }
@@ -133,6 +134,9 @@ func (s *Server) view(snap *coldchain.Snapshot) pageView {
 			}
 			if p.Last.Time != 0 && !p.Last.Good() {
 				x.Faults += p.ID + ": " + p.Last.Fault.Sentence() + " "
+			}
+			if s := p.Doubts(u.Range); s != "" {
+				x.Doubts = append(x.Doubts, s)
 			}
 		}
 		for j := range snap.Batches {

@@ -56,7 +56,7 @@ var kinds = map[alert.Kind]string{
 	alert.BatchLost: "A batch is quarantined.", alert.BatchSoon: "A batch is about to be.", alert.BatchFlagged: "A batch was out of range, inside its allowance.",
 	alert.Undeliverable: "A channel does not take alarms.", alert.Unanswered: "Nobody answered a drill.", alert.PeerSilent: "Another daemon of the site is not heard.",
 	alert.Storage: "The record cannot be written.", alert.Clock: "The clock is not synchronised.", alert.RotaGap: "Nobody will be on call.", alert.Calibration: "A calibration runs out.",
-	alert.ProbeLost: "One of several probes is silent.", alert.CheckMissed: "A check was not done.", alert.Expiry: "A batch's expiry is near.", alert.Removed: "A unit with batches left the config.",
+	alert.ProbeLost: "One of several probes is silent.", alert.ProbesDisagree: "Two probes of a unit disagree.", alert.CheckMissed: "A check was not done.", alert.Expiry: "A batch's expiry is near.", alert.Removed: "A unit with batches left the config.",
 	alert.DoorOpen: "A door stands open.", alert.Drill: "A drill.", alert.Other: "Anything else.",
 }
 
