@@ -1,6 +1,7 @@
 package chips
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -117,13 +118,15 @@ func (w *oneWire) close() error { return w.bus.Close() }
 // for the first (onewire.NoDevicesError, BusError) but for the kernel's
 // netlink, which says by status 255 that nobody gave a presence pulse.
 func isAbsent(err error) bool {
-	if e, ok := err.(onewire.NoDevicesError); ok && e.NoDevices() {
+	var none onewire.NoDevicesError
+	var short onewire.ShortedBusError
+	var bus onewire.BusError
+	switch {
+	case errors.As(err, &none) && none.NoDevices():
 		return true
-	}
-	if e, ok := err.(onewire.ShortedBusError); ok && e.IsShorted() {
+	case errors.As(err, &short) && short.IsShorted():
 		return false
-	}
-	if e, ok := err.(onewire.BusError); ok && e.BusError() {
+	case errors.As(err, &bus) && bus.BusError():
 		return true
 	}
 	return strings.Contains(err.Error(), "status 255") || strings.Contains(err.Error(), "no device")

@@ -74,13 +74,52 @@ func (h *i2cHandle) SetSpeed(physic.Frequency) error { return nil }
 
 func (h *i2cHandle) Tx(addr uint16, w, r []byte) error {
 	h.b.mu.Lock()
-	hang, c := h.b.hang, h.b.chips[addr]
+	hang := h.b.hang
+	all := make(map[uint16]Device, len(h.b.chips))
+	for a, c := range h.b.chips {
+		all[a] = c
+	}
 	h.b.mu.Unlock()
 	if hang != nil {
 		<-hang
 	}
-	if c == nil {
-		return errNack
+	// Who is connected is settled before anybody hears of the transaction.
+	var list []Device
+	if c := all[addr]; c != nil {
+		list = append(list, c)
 	}
-	return c.tx(w, r, time.Now())
+	for _, c := range all {
+		if m, ok := c.(*PCA9548); ok {
+			behind, stuck := m.behind(addr)
+			if stuck != nil {
+				<-stuck
+			}
+			list = append(list, behind...)
+		}
+	}
+	return together(list, w, r, time.Now())
+}
+
+// together is a transaction with all chips of one address: any of them
+// acknowledges, and a byte is one where none of them pulls it down.
+func together(list []Device, w, r []byte, now time.Time) error {
+	sum := make([]byte, len(r))
+	for i := range sum {
+		sum[i] = 0xff
+	}
+	err := errNack
+	for _, c := range list {
+		own := make([]byte, len(r))
+		for i := range own {
+			own[i] = 0xff
+		}
+		if c.tx(w, own, now) == nil {
+			and(sum, own)
+			err = nil
+		}
+	}
+	if err == nil {
+		copy(r, sum)
+	}
+	return err
 }
