@@ -80,3 +80,62 @@ func TestEightChipsBehindABridge(t *testing.T) {
 		right("after the short")
 	})
 }
+
+// What happens to a chip behind a bridge, which is behind a multiplexer, is
+// named as on a bus of its own, and its neighbour is read all the same.
+func TestTroublesOfAChipBehindABridge(t *testing.T) {
+	for trouble, want := range map[chipsim.Trouble]sensor.Fault{
+		chipsim.Unplugged:   sensor.FaultAbsent,
+		chipsim.Noise:       sensor.FaultCRC,
+		chipsim.Frozen:      sensor.FaultStale,
+		chipsim.PoweredAnew: sensor.FaultPowerOn,
+	} {
+		t.Run(string(trouble), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				name := "behind-" + string(trouble)
+				sim := must[*chipsim.I2C](t)(chipsim.NewI2C(name))
+				defer sim.Close()
+				mux, line := chipsim.NewPCA9548(), &chipsim.OneWire{}
+				sim.Add(0x70, mux)
+				mux.Add(3, 0x18, chipsim.NewDS2482(line))
+				var list []*chipsim.DS18B20
+				var probes []sensor.Probe
+				for i := range 2 {
+					c := must[*chipsim.DS18B20](t)(chipsim.NewDS18B20(address(i), constant(4+float64(i))))
+					line.Add(c)
+					list = append(list, c)
+					probes = append(probes, sensor.Probe{ID: fmt.Sprintf("p%d", i), Chip: "ds18b20", Bus: name, Mux: "0x70/3", Bridge: "0x18", Address: address(i)})
+				}
+				b := must[[]sensor.Bus](t)(chips.Open(t.Context(), probes, quiet()))[0]
+				defer b.Close()
+				sweep(t, b)
+				list[0].Set(trouble)
+				for range 3 {
+					r := sweep(t, b)
+					if r[0].Fault != want || r[1].Fault != "" || r[1].Temp != 5000 {
+						t.Errorf("%+v, want %q and 5 °C", r, want)
+					}
+				}
+				list[0].Set(chipsim.None)
+				if r := sweep(t, b)[0]; r.Fault != "" || r.Temp != 4000 {
+					t.Errorf("afterwards: %+v, want 4 °C", r)
+				}
+			})
+		})
+	}
+}
+
+// Another chip at the bridge's address is not taken for one.
+func TestAnMCP9808IsNoBridge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := must[*chipsim.I2C](t)(chipsim.NewI2C("nobridge"))
+		defer sim.Close()
+		sim.Add(0x18, chipsim.NewMCP9808(constant(5)))
+		probes := []sensor.Probe{{ID: "p", Chip: "ds18b20", Bus: "nobridge", Bridge: "0x18", Address: address(0)}}
+		b := must[[]sensor.Bus](t)(chips.Open(t.Context(), probes, quiet()))[0]
+		defer b.Close()
+		if r := sweep(t, b)[0]; r.Fault != sensor.FaultIdentity {
+			t.Errorf("%+v, want %q", r, sensor.FaultIdentity)
+		}
+	})
+}

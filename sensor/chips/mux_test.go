@@ -54,7 +54,19 @@ func TestChipsOfOneAddressDoNotMix(t *testing.T) {
 		// A stuck port is given up at the deadline, and read again once free.
 		muxes[0].Stick(3, true)
 		begun := time.Now()
-		list := sweep(t, b)
+		_, _, other := oneWire(t, "beside", 1)
+		defer other.Close()
+		done := make(chan []sensor.Reading, 1)
+		go func() { done <- b.Sweep(t.Context(), time.Now()) }()
+		for range 4 {
+			if r := sweep(t, other)[0]; r.Fault != "" {
+				t.Errorf("the bus beside it: %+v", r)
+			}
+		}
+		if took := time.Since(begun); took != 4*755*time.Millisecond {
+			t.Errorf("four sweeps of the bus beside it took %v", took)
+		}
+		list := <-done
 		if took := time.Since(begun); took != 5*time.Second || list[1].Fault != sensor.FaultTimeout {
 			t.Errorf("stuck: %+v after %v, want a timeout after 5 s", list[1], took)
 		}
