@@ -116,6 +116,16 @@ func TestPublishedROMsAndScratchpads(t *testing.T) {
 	}
 }
 
+// A chip that is no DS18B20 is refused in words that name its family.
+func TestOtherFamiliesAreRefused(t *testing.T) {
+	for _, family := range []string{"10", "22", "3b", "42", "01", "00", "ff"} {
+		_, err := parseROM(family + "-00000014fe14")
+		if err == nil || !strings.Contains(err.Error(), "family "+family+" is no DS18B20") {
+			t.Errorf("family %s: %v", family, err)
+		}
+	}
+}
+
 func TestCRC8(t *testing.T) {
 	if got := crc8([]byte{0x02, 0x1c, 0xb8, 0x01, 0, 0, 0}); got != 0xa2 {
 		t.Errorf("application note 27: %#x, want 0xa2", got)

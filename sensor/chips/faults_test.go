@@ -1,6 +1,7 @@
 package chips_test
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -106,11 +107,19 @@ func entries() map[string]entry {
 			chipsim.Noise: sensor.FaultCRC, chipsim.Frozen: sensor.FaultStale, chipsim.PoweredAnew: sensor.FaultPowerOn, chipsim.Busy: same, chipsim.WrongIdentity: same, chipsim.Open: same, chipsim.Shorted: same}},
 		"ds18b20 behind a bridge": {4000, 63, func(t *testing.T, bus string, source chipsim.Source) bench {
 			sim := must[*chipsim.I2C](t)(chipsim.NewI2C(bus))
-			c := chipsim.NewDS2482(must[*chipsim.DS18B20](t)(chipsim.NewDS18B20(address(0), source)))
+			line := must[*chipsim.OneWire](t)(chipsim.NewOneWire(bus + "-line"))
+			line.Add(must[*chipsim.DS18B20](t)(chipsim.NewDS18B20(address(0), source)))
+			c := chipsim.NewDS2482(line)
 			sim.Add(0x1b, c)
-			return bench{sensor.Probe{ID: "p", Chip: "ds18b20", Bus: bus, Bridge: "0x1b", Address: address(0), Medium: sensor.Air}, c.Set, sim.Hang, sim.Close}
-		}, i2c(map[chipsim.Trouble]sensor.Fault{chipsim.Busy: "", chipsim.Frozen: same, chipsim.PoweredAnew: "", chipsim.WrongIdentity: sensor.FaultIdentity, chipsim.Zeros: "", chipsim.Ones: "",
-			chipsim.Shorted: sensor.FaultShort})},
+			set := func(trouble chipsim.Trouble) {
+				if line.StickLow(trouble == chipsim.Shorted); trouble != chipsim.Shorted {
+					c.Set(trouble)
+				}
+			}
+			return bench{sensor.Probe{ID: "p", Chip: "ds18b20", Bus: bus, Bridge: "0x1b", Address: address(0), Medium: sensor.Air}, set, sim.Hang,
+				func() error { return errors.Join(sim.Close(), line.Close()) }}
+		}, i2c(map[chipsim.Trouble]sensor.Fault{chipsim.Busy: "", chipsim.Frozen: same, chipsim.PoweredAnew: "", chipsim.WrongIdentity: same, chipsim.Zeros: "", chipsim.Ones: "", // who answers is asked in bridge_test.go
+			chipsim.Shorted: sensor.FaultBus})},
 		"tmp117 behind a multiplexer": {4000, 8, func(t *testing.T, bus string, source chipsim.Source) bench {
 			sim := must[*chipsim.I2C](t)(chipsim.NewI2C(bus))
 			mux := chipsim.NewPCA9548()

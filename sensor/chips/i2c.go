@@ -184,9 +184,14 @@ func (w *i2cWire) choose(s seat) error {
 	if s.mux == 0 {
 		return nil
 	}
-	w.mux = s.mux
 	mask := []byte{1 << s.port} // NXP PCA9548A rev. 5, p. 7: one bit a port
-	if err := w.bus.Tx(s.mux, mask, nil); err != nil {
+	err := w.bus.Tx(s.mux, mask, nil)
+	if err == nil || i2cFault(err) != sensor.FaultAbsent {
+		// One that did not acknowledge has opened nothing: nobody else waits
+		// for it to close its ports.
+		w.mux = s.mux
+	}
+	if err != nil {
 		return err
 	}
 	got := []byte{0}
@@ -200,12 +205,17 @@ func (w *i2cWire) choose(s seat) error {
 }
 
 // deselect closes all ports, so that what is behind them does not answer to
-// what is meant for others.
-func (w *i2cWire) deselect() error {
+// what is meant for others. One that does not acknowledge is asked three times:
+// if it is gone, its chips are gone with it, but the next turn is given up.
+func (w *i2cWire) deselect() (err error) {
 	if w.mux == 0 {
 		return nil
 	}
-	err := w.bus.Tx(w.mux, []byte{0}, nil)
+	for range 3 {
+		if err = w.bus.Tx(w.mux, []byte{0}, nil); err == nil || i2cFault(err) != sensor.FaultAbsent {
+			break
+		}
+	}
 	w.mux = 0
 	return err
 }

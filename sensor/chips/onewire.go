@@ -119,15 +119,14 @@ func (w *oneWire) close() error { return w.bus.Close() }
 // netlink, which says by status 255 that nobody gave a presence pulse.
 func isAbsent(err error) bool {
 	var none onewire.NoDevicesError
-	if errors.As(err, &none) && none.NoDevices() {
-		return true
-	}
 	var short onewire.ShortedBusError
-	if errors.As(err, &short) && short.IsShorted() {
+	var bus onewire.BusError
+	switch {
+	case errors.As(err, &none) && none.NoDevices():
+		return true
+	case errors.As(err, &short) && short.IsShorted():
 		return false
-	}
-	var wire onewire.BusError
-	if errors.As(err, &wire) && wire.BusError() {
+	case errors.As(err, &bus) && bus.BusError():
 		return true
 	}
 	return strings.Contains(err.Error(), "status 255") || strings.Contains(err.Error(), "no device")

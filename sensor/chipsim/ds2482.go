@@ -1,60 +1,70 @@
 package chipsim
 
 import (
+	"sync"
 	"time"
-
-	"periph.io/x/conn/v3/onewire"
 )
 
-// A DS2482 is a simulated DS2482-100, after Maxim's datasheet 19-4930: a bridge
-// from I²C to a one-wire bus with its chips.
+// A DS2482 is a simulated DS2482-100, after Maxim's datasheet 19-4930, with a
+// one-wire bus behind it.
 type DS2482 struct {
-	ails
-	line    OneWire // unregistered: it is reached through the bridge alone
-	pointer byte
-	config  byte
-	status  byte
-	data    byte
-	free    time.Time // when the one-wire action ends
+	wire *OneWire
 
-	// The transaction since the last reset of the line, as the chips see it.
-	sent []byte
-	got  []byte
-	read int
-	open bool // presence was seen
+	mu      sync.Mutex
+	state   Trouble
+	config  byte
+	status  byte // without the busy bit
+	data    byte
+	pointer byte
+	until   time.Time // busy
+	takes   int
+
+	sent   []byte // since the reset on the wire
+	answer []byte // what the chips say to it; nil: not asked yet
+	given  int
 }
 
-// NewDS2482 makes a bridge with the chips given behind it.
-func NewDS2482(chips ...*DS18B20) *DS2482 {
-	c := &DS2482{}
-	c.line.chips = chips
-	c.power()
+// NewDS2482 makes a bridge to a bus; a zero OneWire will do for one.
+func NewDS2482(wire *OneWire) *DS2482 {
+	c := &DS2482{wire: wire}
+	c.reset()
 	return c
 }
 
-func (c *DS2482) power() { c.pointer, c.config, c.status, c.data = 0xf0, 0, 0x18, 0 }
+// reset is also what power does: RST and LL are set, the configuration is 0.
+func (c *DS2482) reset() {
+	c.config, c.status, c.pointer, c.until = 0, 0x18, 0xf0, time.Time{}
+	c.sent, c.answer, c.given = nil, nil, 0
+}
 
-// Set makes something go wrong with the bridge, or right again. Shorted is the
-// one-wire line.
+// Set makes something go wrong, or right again: Unplugged, Intermittent,
+// PoweredAnew (once), Busy, Zeros, Ones.
 func (c *DS2482) Set(t Trouble) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.turned(t) {
-		c.power()
+	if t == PoweredAnew {
+		c.reset()
+		t = None
 	}
+	c.state = t
 }
 
-// The chip's actions and their time at standard speed (p. 4, 10–13).
+// busy is how long operations on the wire take (p. 4, standard speed).
+func (c *DS2482) busy(now time.Time, d time.Duration) {
+	c.until, c.pointer = now.Add(d), 0xf0
+}
+
 const (
-	ds2482ResetTime = 1148 * time.Microsecond
-	ds2482ByteTime  = 584 * time.Microsecond
-	ds2482BitsTime  = 219 * time.Microsecond
+	wireReset = 1125 * time.Microsecond
+	wireByte  = 560 * time.Microsecond
+	wireThree = 207 * time.Microsecond
 )
 
 func (c *DS2482) tx(w, r []byte, now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.answers() {
+	c.takes++
+	if c.state == Unplugged || c.state == Intermittent && c.takes%3 == 0 {
 		return errNack
 	}
 	if len(w) > 0 {
@@ -62,129 +72,109 @@ func (c *DS2482) tx(w, r []byte, now time.Time) error {
 			return err
 		}
 	}
-	for i := range r {
-		switch c.pointer {
-		case 0xe1:
-			r[i] = c.data
-		case 0xc3:
-			r[i] = c.config
-		default:
-			r[i] = c.status &^ 1
-			if now.Before(c.free) || c.state == Busy {
-				r[i] |= 1
-			}
+	v := c.status
+	switch c.pointer {
+	case 0xf0:
+		if now.Before(c.until) || c.state == Busy && c.status&0x10 == 0 {
+			v |= 1
 		}
-		if c.state == WrongIdentity {
-			r[i] = 0x54
-		}
+	case 0xe1:
+		v = c.data
+	case 0xc3:
+		v = c.config
 	}
-	c.spoil(r)
+	switch c.state {
+	case Zeros:
+		v = 0
+	case Ones:
+		v = 0xff
+	}
+	for i := range r {
+		r[i] = v
+	}
 	return nil
 }
 
+// command carries a command out. Those on the wire are not acknowledged while
+// the one before lasts.
 func (c *DS2482) command(w []byte, now time.Time) error {
-	busy := now.Before(c.free)
-	switch {
-	case w[0] == 0xf0: // device reset
-		c.power()
-		c.free = now
-	case w[0] == 0xe1 && len(w) == 2: // set read pointer
-		if w[1] != 0xf0 && w[1] != 0xe1 && w[1] != 0xc3 {
-			return errNack // those of other members of the family
+	arg := func() byte { return w[len(w)-1] }
+	if w[0] == 0xf0 {
+		c.reset()
+		return nil
+	}
+	if want := map[byte]int{0xe1: 2, 0xd2: 2, 0xa5: 2, 0x78: 2, 0xb4: 1, 0x96: 1}[w[0]]; len(w) != want {
+		return errNack
+	}
+	if w[0] == 0xe1 {
+		if a := arg(); a != 0xf0 && a != 0xe1 && a != 0xc3 {
+			return errNack
 		}
-		c.pointer = w[1]
-	case w[0] == 0xd2 && len(w) == 2 && !busy: // write configuration
-		if w[1]>>4 == ^w[1]&0x0f {
-			c.config = w[1] & 0x0f
+		c.pointer = arg()
+		return nil
+	}
+	if now.Before(c.until) {
+		return errNack
+	}
+	switch w[0] {
+	case 0xd2: // the upper nibble is the complement of the lower (p. 10)
+		if a := arg(); a>>4 == ^a&0x0f {
+			c.config, c.pointer = a&0x0f, 0xc3
 			c.status &^= 0x10
 		}
-		c.pointer = 0xc3
-	case busy:
-		return errNack
-	case w[0] == 0xb4: // reset of the line
-		c.reset(now)
-	case w[0] == 0xa5 && len(w) == 2:
-		c.sent = append(c.sent, w[1])
-		c.act(now, ds2482ByteTime)
-		// A conversion begins, and a search, when the byte is out.
-		c.offer(now)
-	case w[0] == 0x96:
+	case 0xb4:
+		c.flush(now)
+		c.sent, c.answer, c.given = nil, nil, 0
+		c.wire.mu.Lock()
+		c.status &^= 0x06
+		if c.wire.stuckLow {
+			c.status |= 0x04
+		} else if len(c.wire.present()) > 0 {
+			c.status |= 0x02
+		}
+		c.wire.mu.Unlock()
+		c.busy(now, wireReset)
+	case 0xa5:
+		c.sent = append(c.sent, arg())
+		c.config &^= 0x04 // the strong pull-up ends by itself
+		c.busy(now, wireByte)
+	case 0x96:
+		c.flush(now)
 		c.data = 0xff
-		if c.open && c.state != Shorted {
-			c.offer(now)
-			if c.read < len(c.got) {
-				c.data = c.got[c.read]
-			}
+		if c.given < len(c.answer) {
+			c.data = c.answer[c.given]
+			c.given++
 		}
-		if c.state == Shorted {
-			c.data = 0
-		}
-		c.read++
-		c.act(now, ds2482ByteTime)
-	case w[0] == 0x78 && len(w) == 2:
-		h := oneWireHandle{&c.line}
-		t, err := h.SearchTriplet(w[1] >> 7)
+		c.busy(now, wireByte)
+	case 0x78:
+		c.flush(now)
+		t, err := (&oneWireHandle{c.wire}).SearchTriplet(arg() >> 7)
 		if err != nil {
 			return err
 		}
-		c.status &= 0x1f
+		c.status = c.status&0x1f | t.Taken<<7
 		if !t.GotZero {
 			c.status |= 0x20
 		}
 		if !t.GotOne {
 			c.status |= 0x40
 		}
-		c.status |= t.Taken << 7
-		c.act(now, ds2482BitsTime)
-	default:
-		return errNack
+		c.busy(now, wireThree)
 	}
 	return nil
 }
 
-func (c *DS2482) act(now time.Time, d time.Duration) {
-	c.pointer = 0xf0
-	c.free = now.Add(d)
-}
-
-func (c *DS2482) reset(now time.Time) {
-	c.sent, c.got, c.read = nil, nil, 0
-	c.status &^= 0x06
-	c.line.mu.Lock()
-	c.open = len(c.line.present()) > 0
-	c.line.mu.Unlock()
-	if c.open {
-		c.status |= 0x02
-	}
-	if c.state == Shorted {
-		c.status |= 0x04
-		c.open = false
-	}
-	c.act(now, ds2482ResetTime)
-}
-
-// offer lets the chips see what was written since the reset, once it is whole:
-// all that they are asked takes a fixed number of bytes.
-func (c *DS2482) offer(now time.Time) {
-	if !c.open || c.got != nil || len(c.sent) == 0 {
+// flush lets the chips hear what was sent, once.
+func (c *DS2482) flush(now time.Time) {
+	if len(c.sent) == 0 || c.answer != nil {
 		return
 	}
-	whole := 1
-	switch c.sent[0] {
-	case 0x55:
-		whole = 10
-	case 0xcc:
-		whole = 2
-	}
-	if len(c.sent) > 9 && c.sent[9] == 0x4e {
-		whole = 13
-	}
-	if len(c.sent) < whole {
-		return
-	}
-	c.got = make([]byte, 9)
-	h := oneWireHandle{&c.line}
-	if err := h.Tx(c.sent, c.got, onewire.WeakPullup); err != nil {
-		c.got = nil
+	c.answer = make([]byte, 64)
+	c.wire.mu.Lock()
+	defer c.wire.mu.Unlock()
+	if c.wire.tx(c.sent, c.answer, now) != nil {
+		for i := range c.answer {
+			c.answer[i] = 0xff
+		}
 	}
 }

@@ -75,43 +75,51 @@ func (h *i2cHandle) SetSpeed(physic.Frequency) error { return nil }
 func (h *i2cHandle) Tx(addr uint16, w, r []byte) error {
 	h.b.mu.Lock()
 	hang := h.b.hang
-	list := h.b.at(addr)
+	all := make(map[uint16]Device, len(h.b.chips))
+	for a, c := range h.b.chips {
+		all[a] = c
+	}
 	h.b.mu.Unlock()
 	if hang != nil {
 		<-hang
 	}
-	now := time.Now()
-	switch len(list) {
-	case 0:
-		return errNack
-	case 1:
-		return list[0].tx(w, r, now)
+	// Who is connected is settled before anybody hears of the transaction.
+	var list []Device
+	if c := all[addr]; c != nil {
+		list = append(list, c)
 	}
-	// Several at one address: each pulls the line down where it has a zero.
-	for i := range r {
-		r[i] = 0xff
+	for _, c := range all {
+		if m, ok := c.(*PCA9548); ok {
+			behind, stuck := m.behind(addr)
+			if stuck != nil {
+				<-stuck
+			}
+			list = append(list, behind...)
+		}
+	}
+	return together(list, w, r, time.Now())
+}
+
+// together is a transaction with all chips of one address: any of them
+// acknowledges, and a byte is one where none of them pulls it down.
+func together(list []Device, w, r []byte, now time.Time) error {
+	sum := make([]byte, len(r))
+	for i := range sum {
+		sum[i] = 0xff
 	}
 	err := errNack
 	for _, c := range list {
-		got := make([]byte, len(r))
-		if e := c.tx(w, got, now); e == nil {
-			err = nil
-			and(r, got)
+		own := make([]byte, len(r))
+		for i := range own {
+			own[i] = 0xff
 		}
+		if c.tx(w, own, now) == nil {
+			and(sum, own)
+			err = nil
+		}
+	}
+	if err == nil {
+		copy(r, sum)
 	}
 	return err
-}
-
-// at gives the chips that hear an address: those on the bus itself, and those
-// behind open ports.
-func (b *I2C) at(addr uint16) (list []Device) {
-	if c := b.chips[addr]; c != nil {
-		list = append(list, c)
-	}
-	for _, c := range b.chips {
-		if mux, ok := c.(*PCA9548); ok {
-			list = append(list, mux.at(addr)...)
-		}
-	}
-	return list
 }

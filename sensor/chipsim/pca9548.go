@@ -5,65 +5,97 @@ import (
 	"time"
 )
 
-// A PCA9548 is a simulated multiplexer, after NXP's datasheet: what is behind
-// its open ports is on the bus, too. The bus asks it (I2C.Add).
+// A PCA9548 is a simulated multiplexer, after NXP's datasheet PCA9548A rev. 5:
+// chips behind its open ports are on the bus as well.
 type PCA9548 struct {
-	ails
-	ports  byte
-	behind [8]map[uint16]Device
-	shared sync.Mutex // of behind
+	mu    sync.Mutex
+	state Trouble
+	open  byte
+	ports [8]map[uint16]Device
+	stuck [8]chan struct{}
+	takes int
 }
 
 // NewPCA9548 makes a multiplexer with all ports closed.
 func NewPCA9548() *PCA9548 { return &PCA9548{} }
 
 // Add puts a chip behind a port, 0 to 7.
-func (c *PCA9548) Add(port int, addr uint16, d Device) {
-	c.shared.Lock()
-	defer c.shared.Unlock()
-	if c.behind[port] == nil {
-		c.behind[port] = map[uint16]Device{}
+func (m *PCA9548) Add(port int, addr uint16, c Device) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ports[port] == nil {
+		m.ports[port] = map[uint16]Device{}
 	}
-	c.behind[port][addr] = d
+	m.ports[port][addr] = c
 }
 
-// Set makes something go wrong with the chip, or right again. Frozen: its
-// ports stay as they are, whatever it says.
-func (c *PCA9548) Set(t Trouble) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.turned(t) {
-		c.ports = 0
+// Set makes something go wrong, or right again: Unplugged, Intermittent,
+// PoweredAnew (all ports closed, once), Frozen (keeps its ports as they are),
+// Zeros and Ones (lies about its ports).
+func (m *PCA9548) Set(t Trouble) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if t == PoweredAnew {
+		m.open, t = 0, None
+	}
+	m.state = t
+}
+
+// Stick makes the lines behind a port hang the bus whenever the port is open,
+// until it is called with false.
+func (m *PCA9548) Stick(port int, on bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case on && m.stuck[port] == nil:
+		m.stuck[port] = make(chan struct{})
+	case !on && m.stuck[port] != nil:
+		close(m.stuck[port])
+		m.stuck[port] = nil
 	}
 }
 
-func (c *PCA9548) tx(w, r []byte, _ time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.answers() {
-		return errNack
+// behind gives the chips of an address behind open ports, and what to wait for
+// where an open port is stuck.
+func (m *PCA9548) behind(addr uint16) (list []Device, stuck chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.state == Unplugged {
+		return nil, nil
 	}
-	if len(w) > 0 && c.state != Frozen {
-		c.ports = w[len(w)-1]
-	}
-	for i := range r {
-		r[i] = c.ports
-	}
-	c.spoil(r)
-	return nil
-}
-
-// at gives the chips at an address behind the ports that are open.
-func (c *PCA9548) at(addr uint16) (list []Device) {
-	c.mu.Lock()
-	open := c.ports
-	c.mu.Unlock()
-	c.shared.Lock()
-	defer c.shared.Unlock()
-	for port, chips := range c.behind {
-		if d := chips[addr]; d != nil && open>>port&1 == 1 {
-			list = append(list, d)
+	for i := range m.ports {
+		if m.open>>i&1 == 0 {
+			continue
+		}
+		if m.stuck[i] != nil {
+			stuck = m.stuck[i]
+		}
+		if c := m.ports[i][addr]; c != nil {
+			list = append(list, c)
 		}
 	}
-	return list
+	return list, stuck
+}
+
+func (m *PCA9548) tx(w, r []byte, _ time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.takes++
+	if m.state == Unplugged || m.state == Intermittent && m.takes%3 == 0 {
+		return errNack
+	}
+	if len(w) > 0 && m.state != Frozen {
+		m.open = w[len(w)-1]
+	}
+	v := m.open
+	switch m.state {
+	case Zeros:
+		v = 0
+	case Ones:
+		v = 0xff
+	}
+	for i := range r {
+		r[i] = v
+	}
+	return nil
 }
