@@ -25,6 +25,12 @@ const (
 	// A thermistor that would be colder or warmer than this is none any more.
 	thermistorOpen  = -60.0
 	thermistorShort = 155.0
+
+	// The supply is told by the config and not measured, and may be this much
+	// lower. An input whose thermistor has come off shows the supply itself:
+	// held against a supply that is 1 % too high it would be 100 resistors in
+	// series, which is −52 °C of a thermistor of 10 kΩ.
+	supplySpread = 0.05
 )
 
 // An ads1115 is one input of the chip, with a thermistor from it to ground and
@@ -123,11 +129,10 @@ func (c *ads1115) value(b i2c.Bus) outcome {
 // thermistorOutcome finds the temperature, or what is wrong with the
 // thermistor, from the voltage over it.
 func thermistorOutcome(s sensor.Settings, volts float64) outcome {
-	left := s.Supply - volts
-	if left <= 0 {
-		return outcome{fault: sensor.FaultOpen, cause: fmt.Errorf("%.4f V of %.3f V supply: nothing flows through the thermistor", volts, s.Supply)}
+	if volts >= s.Supply*(1-supplySpread) {
+		return outcome{fault: sensor.FaultOpen, cause: fmt.Errorf("%.4f V of %.3f V supply: nothing flows through the thermistor, or it is too cold for a resistor of %g Ω: a larger one would tell", volts, s.Supply, s.Series)}
 	}
-	ohms := s.Series * volts / left
+	ohms := s.Series * volts / (s.Supply - volts)
 	c := thermistorTemp(s, ohms)
 	switch {
 	case volts <= 0 || c > thermistorShort:

@@ -50,12 +50,27 @@ func TestThermistorFaults(t *testing.T) {
 		volts float64
 		want  sensor.Fault
 	}{
-		{at(32_554), ""}, {at(332_094), ""}, {at(200), ""}, {3.3, sensor.FaultOpen}, {3.4, sensor.FaultOpen}, {at(5e6), sensor.FaultOpen}, {0, sensor.FaultShort}, {-0.01, sensor.FaultShort}, {at(20), sensor.FaultShort},
+		{at(32_554), ""}, {at(96_358), ""}, {at(332_094), sensor.FaultOpen}, {at(200), ""}, {3.3, sensor.FaultOpen}, {3.4, sensor.FaultOpen}, {at(5e6), sensor.FaultOpen}, {0, sensor.FaultShort}, {-0.01, sensor.FaultShort}, {at(20), sensor.FaultShort},
 	} {
 		o := thermistorOutcome(ntc, c.volts)
 		if o.fault != c.want {
 			t.Errorf("%.4f V: %s %q (%v), want %q", c.volts, o.raw, o.fault, o.cause, c.want)
 		}
+	}
+	// No voltage within the spread of the supply is a temperature when nothing
+	// flows, whatever the thermistor and the resistor are; with a larger
+	// resistor −40 °C can be told from it.
+	for _, s := range []sensor.Settings{ntc, {Series: 10_000, Supply: 5, R25: 10_000, Beta: 3435}, {Series: 100_000, Supply: 3.3, R25: 10_000, Beta: 3950}, {Series: 4700, Supply: 3.3, R25: 100_000, Beta: 3950}} {
+		for _, rail := range []float64{0.95, 0.96, 0.98, 0.99, 0.999, 1, 1.05} {
+			if o := thermistorOutcome(s, s.Supply*rail); o.fault != sensor.FaultOpen {
+				t.Errorf("%+v: nothing flows, supply at %g: %s %q", s, rail, o.raw, o.fault)
+			}
+		}
+	}
+	large := ntc
+	large.Series = 100_000
+	if o := thermistorOutcome(large, large.Supply*332_094/432_094); o.fault != "" || o.raw < -43_000 || o.raw > -37_000 {
+		t.Errorf("332094 Ω with 100000 Ω: %s %q (%v), want about -40", o.raw, o.fault, o.cause)
 	}
 	// No voltage gives a temperature that the thermistor cannot have.
 	for v := -4.0; v < 7; v += 0.001 {

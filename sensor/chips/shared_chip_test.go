@@ -18,7 +18,7 @@ func TestFourThermistorsOnOneConverter(t *testing.T) {
 			name := fmt.Sprintf("four-%v", slow)
 			sim := must[*chipsim.I2C](t)(chipsim.NewI2C(name))
 			defer sim.Close()
-			temps := []float64{5, -20, 22, -39}
+			temps := []float64{5, -20, 22, -27}
 			var inputs []chipsim.Source
 			var probes []sensor.Probe
 			for i, c := range temps {
