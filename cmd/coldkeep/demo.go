@@ -39,6 +39,7 @@ const (
 	demoDoorEvery = 2 * time.Hour // of the fridges' time: a minute of the clock's
 	demoDoorFor   = 20 * time.Minute
 	demoHistory   = 7 * 24 * time.Hour
+	demoRoom      = 23.0
 	demoStep      = 10 * time.Second // between readings of the history
 )
 
@@ -52,6 +53,7 @@ var demoBatches = []struct {
 	{"EX-0414", "example-40s", "fridge-1", "0414", 6},
 	{"EX-0398", "example-frozen", "freezer-1", "0398", 20},
 	{"EX-0415", "example-20s", "fridge-2", "0415", 10},
+	{"EX-0420", "example-ultra-low", "ult-1", "0420", 24},
 }
 
 // Run is the daemon on simulated fridges: the real drivers on simulated chips,
@@ -197,7 +199,7 @@ func demoFridges(origin time.Time) map[string]chipsim.Fridge {
 	one, two, freezer := chipsim.Refrigerator(1), chipsim.Refrigerator(2), chipsim.Freezer(3)
 	two.DoorEvery, two.DoorFor = demoDoorEvery, demoDoorFor
 	one.FailsAt = origin.Add(demoFailure)
-	list := map[string]chipsim.Fridge{"fridge-1": one, "fridge-2": two, "freezer-1": freezer}
+	list := map[string]chipsim.Fridge{"fridge-1": one, "fridge-2": two, "freezer-1": freezer, "ult-1": chipsim.UltraLow(4)}
 	for id, f := range list {
 		f.Origin, f.Speed = origin, demoSpeed
 		list[id] = f
@@ -214,37 +216,65 @@ func probeSource(cfg *config.Config, fridges map[string]chipsim.Fridge, p sensor
 			}
 		}
 	}
-	return func(time.Time) float64 { return 23 }
+	return func(time.Time) float64 { return demoRoom }
 }
 
 func demoBuses(ctx context.Context, cfg *config.Config, fridges map[string]chipsim.Fridge) ([]sensor.Bus, func() error, error) {
+	var clean cleanup
 	wire, err := chipsim.NewOneWire("demo-onewire")
 	if err != nil {
 		return nil, nil, err
 	}
+	clean.later(wire.Close)
 	i2c, err := chipsim.NewI2C("demo-i2c")
 	if err != nil {
-		return nil, nil, errors.Join(err, wire.Close())
+		return nil, nil, errors.Join(err, clean.run())
 	}
-	stop := func() error { return errors.Join(wire.Close(), i2c.Close()) }
+	clean.later(i2c.Close)
 	for _, p := range cfg.Probes {
 		source := probeSource(cfg, fridges, p)
-		if p.Chip == "mcp9808" {
-			i2c.Add(0x18, chipsim.NewMCP9808(source))
-			continue
+		if err := demoChip(p, source, wire, i2c, &clean); err != nil {
+			return nil, nil, errors.Join(err, clean.run())
 		}
-		c, err := chipsim.NewDS18B20(p.Address, source)
-		if err != nil {
-			return nil, nil, errors.Join(err, stop())
-		}
-		wire.Add(c)
 	}
 	// What the drivers say of simulated chips is the demo's own doing.
 	buses, err := chips.Open(ctx, cfg.Probes, chips.Options{Deadline: busDeadline(cfg.Sampling), Log: slog.Default()})
 	if err != nil {
-		return nil, nil, errors.Join(err, stop())
+		return nil, nil, errors.Join(err, clean.run())
 	}
-	return buses, stop, nil
+	return buses, clean.run, nil
+}
+
+// demoChip puts a probe's chip where the config says that it is.
+func demoChip(p sensor.Probe, source chipsim.Source, wire *chipsim.OneWire, i2c *chipsim.I2C, clean *cleanup) error {
+	selected := func(c chipsim.SelectedDevice, err error) error {
+		if err != nil {
+			return err
+		}
+		bus, err := chipsim.NewSPI(p.Bus, c)
+		if err != nil {
+			return err
+		}
+		clean.later(bus.Close)
+		return nil
+	}
+	switch p.Chip {
+	case "mcp9808":
+		i2c.Add(0x18, chipsim.NewMCP9808(source))
+	case "max31865":
+		c, err := chipsim.NewMAX31865(source, p.Settings.Element, 430)
+		return selected(c, err)
+	case "max31856":
+		c, err := chipsim.NewMAX31856(source, func(time.Time) float64 { return demoRoom }, p.Settings.Element)
+		return selected(c, err)
+	default:
+		c, err := chipsim.NewDS18B20(p.Address, source)
+		if err != nil {
+			return err
+		}
+		wire.Add(c)
+	}
+	return nil
 }
 
 // demoContacts puts a pin behind every contact: doors go as the fridges' do, and

@@ -1,8 +1,9 @@
 package chips
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
+	"math"
 	"time"
 
 	"periph.io/x/conn/v3/i2c"
@@ -12,162 +13,210 @@ import (
 	"coldkeep/sensor"
 )
 
-// The BMP280 and BME280, after Bosch's datasheets BST-BMP280-DS001 and
-// BST-BME280-DS002.
+// The BMP280 and the BME280, after Bosch's datasheets BST-BMP280-DS001 and
+// BST-BME280-DS002, section "Memory map".
 const (
-	bmx280ID      = 0xd0 // 0x58 the BMP280, 0x60 the BME280
-	bmx280Words   = 0x88 // calibration: T1 to T3 first
-	bmx280Humid   = 0xf2 // ctrl_hum, of the BME280
-	bmx280Status  = 0xf3
-	bmx280Data    = 0xf7 // pressure (20 bits), temperature (20 bits), humidity (16)
-	bmx280Skipped = 0x80000
+	bmx280Low  = sensor.Temp(-40_000)
+	bmx280High = sensor.Temp(85_000)
+
+	bmx280Calibration = 0x88 // T1, T2, T3 come first
+	bmx280ID          = 0xd0
+	bmx280Reset       = 0xe0
+	bmx280Status      = 0xf3 // and then ctrl_meas, config
+	bmx280Data        = 0xfa
+
+	bmx280Measure = 0xa0 // ctrl_meas: temperature 16 times, pressure not, at rest
+	bmx280Forced  = 0x01 // measure once
+	bmx280Config  = 0xa0 // as periph's driver writes it; without a use here, but not what it is at power-on
+
+	bmx280Measuring = 0x08 // status
+	bmx280Copying   = 0x01
+
+	bmx280Skipped = 0x80000 // what it shows where it has not measured
+
+	bmx280Startup    = 3 * time.Millisecond  // 2 ms
+	bmx280Conversion = 45 * time.Millisecond // 1.25 ms, and 2.3 ms for each of 16
 )
 
-// A bmx280 is read through periph's driver, for the temperature alone. The
-// driver knows the chip and does the compensation; it does not see a chip that
-// was reset, and takes the value of a measurement that was skipped for one. It
-// waits without end for a status bit: the leash ends that.
-type bmx280 struct {
-	addr uint16
-	id   byte
-	dev  *bmxx80.Dev
-	bus  heard
-	held []byte // ctrl_hum to config, as the driver has set them
+// A bmx280Chip resets its chip at each sweep and lets it measure once. After a
+// reset it shows a value that is no measurement, so that one that does not
+// measure cannot show an old value. Of periph's driver it takes the conversion
+// to a temperature alone: the driver takes either chip for the other, takes
+// that value for 26 °C, asks for ever whether the chip has finished, and waits
+// for it where the others on the bus could measure too.
+type bmx280Chip struct {
+	addr  uint16
+	id    byte
+	known []byte // the calibration; nil: not set up
 }
 
-// heard is a bus that remembers what the driver read as the measurement.
-type heard struct {
-	i2c.Bus
-	measured []byte
-}
-
-func (h *heard) Tx(addr uint16, w, r []byte) error {
-	err := h.Bus.Tx(addr, w, r)
-	if err == nil && len(w) == 1 && w[0] == bmx280Data {
-		h.measured = append(h.measured[:0], r...)
-	}
-	return err
-}
-
-func newBMx280(p sensor.Probe, addr uint16) *bmx280 {
-	c := &bmx280{addr: addr, id: 0x60}
-	if p.Chip == "bmp280" {
-		c.id = 0x58
+func newBMx280(p sensor.Probe, addr uint16) i2cChip {
+	c := &bmx280Chip{addr: addr, id: 0x58}
+	if p.Chip == "bme280" {
+		c.id = 0x60
 	}
 	return c
 }
 
-func (c *bmx280) start(b i2c.Bus) (time.Duration, outcome) {
-	c.bus.Bus = b
-	if c.dev != nil {
-		return 0, outcome{}
-	}
-	if o := c.identify(b); o.fault != "" {
-		return 0, o
-	}
-	dev, err := bmxx80.NewI2C(&c.bus, c.addr, &bmxx80.DefaultOpts)
-	if err != nil {
-		return 0, outcome{fault: i2cFault(err), cause: fmt.Errorf("set up chip: %w", err)}
-	}
-	held, err := c.settings(b)
-	if err != nil {
-		return 0, outcome{fault: i2cFault(err), cause: fmt.Errorf("read settings: %w", err)}
-	}
-	c.dev, c.held = dev, held
-	return 0, outcome{}
-}
-
-// identify makes sure that the configured chip answers, and that it has its
-// calibration, without which every value is nonsense.
-func (c *bmx280) identify(b i2c.Bus) outcome {
-	r := make([]byte, 6)
-	if err := b.Tx(c.addr, []byte{bmx280ID}, r[:1]); err != nil {
-		return outcome{fault: i2cFault(err), cause: fmt.Errorf("read identity: %w", err)}
-	}
-	switch r[0] {
-	case c.id:
-	case 0x00:
-		return outcome{fault: sensor.FaultAllZero, cause: errors.New("read identity: zero")}
-	case 0xff:
-		return outcome{fault: sensor.FaultAllOnes, cause: errors.New("read identity: only ones")}
-	default:
-		return outcome{fault: sensor.FaultIdentity, cause: fmt.Errorf("read identity: %#02x; a BMP280 has 0x58, a BME280 0x60", r[0])}
-	}
-	if err := b.Tx(c.addr, []byte{bmx280Words}, r); err != nil {
-		return outcome{fault: i2cFault(err), cause: fmt.Errorf("read calibration: %w", err)}
-	}
-	if steady(r, 0) || steady(r, 0xff) || r[0] == 0 && r[1] == 0 {
-		return outcome{fault: sensor.FaultIdentity, cause: fmt.Errorf("read calibration: % x cannot be one", r)}
-	}
-	return outcome{}
-}
-
-// settings reads ctrl_hum (of the BME280), ctrl_meas without its mode, and
-// config.
-func (c *bmx280) settings(b i2c.Bus) ([]byte, error) {
-	r := make([]byte, 4) // F2…F5; F3 is the status
-	if err := b.Tx(c.addr, []byte{bmx280Humid}, r); err != nil {
-		return nil, err
-	}
-	held := []byte{0, r[2] &^ 3, r[3]}
-	if c.id == 0x60 {
-		held[0] = r[0] & 7
-	}
-	return held, nil
-}
-
-func (c *bmx280) read(b i2c.Bus) outcome {
-	c.bus.Bus = b
-	o := c.value(b)
+func (c *bmx280Chip) start(b i2c.Bus) (time.Duration, outcome) {
+	o := c.measure(b)
 	if o.fault != "" {
-		c.dev = nil
+		c.known = nil
+	}
+	return bmx280Conversion, o
+}
+
+func (c *bmx280Chip) read(b i2c.Bus) outcome {
+	o := c.take(b)
+	if o.fault != "" {
+		c.known = nil
 	}
 	return o
 }
 
-func (c *bmx280) value(b i2c.Bus) outcome {
-	// Before: Sense writes ctrl_meas anew, and hides what was lost.
-	held, err := c.settings(b)
-	switch {
-	case err != nil:
+func (c *bmx280Chip) measure(b i2c.Bus) outcome {
+	if o := c.identify(b); o.fault != "" {
+		return o
+	}
+	if c.known != nil { // it must be as the last sweep left it
+		if o := c.settled(b, new(byte)); o.fault != "" {
+			return o
+		}
+	}
+	if o := c.write(b, bmx280Reset, 0xb6); o.fault != "" {
+		return o
+	}
+	time.Sleep(bmx280Startup)
+	if o := c.calibration(b); o.fault != "" {
+		return o
+	}
+	// config may be ignored unless the chip is at rest, where the reset has it.
+	return c.write(b, 0xf5, bmx280Config, 0xf4, bmx280Measure|bmx280Forced)
+}
+
+// identify is done at every sweep: it also tells a dead line from a chip whose
+// registers are zeros since its power failed.
+func (c *bmx280Chip) identify(b i2c.Bus) outcome {
+	r, o := steadily(b, c.addr, "identity", bmx280ID, 1)
+	if o.fault != "" {
+		return o
+	}
+	if o := stuck("identity", r); o.fault != "" {
+		return o
+	}
+	if r[0] != c.id {
+		return outcome{fault: sensor.FaultIdentity, cause: fmt.Errorf("read identity: %#02x where %#02x is right (0x58 is a BMP280, 0x60 a BME280)", r[0], c.id)}
+	}
+	return outcome{}
+}
+
+// calibration reads what each chip has of its own. One that differs from the
+// last sweep's is another chip's.
+func (c *bmx280Chip) calibration(b i2c.Bus) outcome {
+	status, o := steadily(b, c.addr, "status", bmx280Status, 1)
+	if o.fault != "" {
+		return o
+	}
+	if status[0]&bmx280Copying != 0 {
+		return outcome{fault: sensor.FaultBusy, cause: fmt.Errorf("read status: %#02x, it does not finish its reset", status[0])}
+	}
+	r, o := steadily(b, c.addr, "calibration", bmx280Calibration, 6)
+	if o.fault != "" {
+		return o
+	}
+	for i := 0; i < 4; i += 2 { // T1 and T2; T3 may be anything
+		if o := stuck("calibration", r[i:i+2]); o.fault != "" {
+			return o
+		}
+	}
+	if c.known != nil && !bytes.Equal(c.known, r) {
+		return outcome{fault: sensor.FaultIdentity, cause: fmt.Errorf("read calibration: % x where it was % x: another chip of its kind", r, c.known)}
+	}
+	c.known = r
+	return outcome{}
+}
+
+// settled reads the settings and makes sure that they are those written.
+func (c *bmx280Chip) settled(b i2c.Bus, status *byte) outcome {
+	// Not steadily: the status and the mode change when the measurement ends.
+	r := make([]byte, 3)
+	if err := b.Tx(c.addr, []byte{bmx280Status}, r); err != nil {
 		return outcome{fault: i2cFault(err), cause: fmt.Errorf("read settings: %w", err)}
-	case steady(held, 0):
-		// They are zeros after power-on, and where the line is dead.
-		if o := c.identify(b); o.fault != "" {
-			return o
+	}
+	if r[1]&^bmx280Forced == bmx280Measure && r[2] == bmx280Config {
+		*status = r[0]&bmx280Measuring | r[1]&bmx280Forced
+		return outcome{}
+	}
+	if o := c.identify(b); o.fault != "" { // the line, not the chip
+		return o
+	}
+	return outcome{fault: sensor.FaultReset, cause: fmt.Errorf("read settings: % x where % x was written", r[1:], []byte{bmx280Measure, bmx280Config})}
+}
+
+func (c *bmx280Chip) take(b i2c.Bus) outcome {
+	var status byte
+	if o := c.settled(b, &status); o.fault != "" {
+		return o
+	}
+	if status != 0 {
+		return outcome{fault: sensor.FaultBusy, cause: fmt.Errorf("wait for measurement: not finished after %v", bmx280Conversion)}
+	}
+	r, o := steadily(b, c.addr, "temperature", bmx280Data, 3)
+	if o.fault != "" {
+		return o
+	}
+	if o := stuck("temperature", r); o.fault != "" {
+		return o
+	}
+	raw := int64(r[0])<<12 | int64(r[1])<<4 | int64(r[2])>>4
+	if raw == bmx280Skipped {
+		return outcome{fault: sensor.FaultStale, cause: fmt.Errorf("read temperature: %#05x, it has not measured", raw)}
+	}
+	if !c.computable(raw) {
+		return outcome{fault: sensor.FaultOutOfRange, cause: fmt.Errorf("read temperature: %#05x is too far from the calibration % x", raw, c.known)}
+	}
+	return c.convert(r)
+}
+
+// computable says whether the datasheet's formula, which the driver has in 32
+// bits, holds: beyond, it wraps, and may come out at a plausible value.
+func (c *bmx280Chip) computable(raw int64) bool {
+	word := func(i int) uint16 { return uint16(c.known[i]) | uint16(c.known[i+1])<<8 }
+	t1, t2, t3 := int64(word(0)), int64(int16(word(2))), int64(int16(word(4)))
+	d := raw>>4 - t1
+	for _, v := range []int64{(raw>>3 - t1<<1) * t2, d * d, (d * d >> 12) * t3} {
+		if v < math.MinInt32 || v > math.MaxInt32 {
+			return false
 		}
-		return outcome{fault: sensor.FaultReset, cause: errors.New("read settings: zeros, as after power-on")}
-	case string(held) != string(c.held):
-		if o := c.identify(b); o.fault != "" {
-			return o
-		}
-		return outcome{fault: sensor.FaultReset, cause: fmt.Errorf("read settings: % x are not those that were written, % x", held, c.held)}
+	}
+	return true
+}
+
+func (c *bmx280Chip) convert(r []byte) outcome {
+	tph := make([]byte, 26)
+	copy(tph, c.known)
+	data := make([]byte, 6, 8)
+	copy(data[3:], r)
+	if c.id == 0x60 {
+		data = data[:8]
+	}
+	// With a filter and a standby the driver takes the chip for one that
+	// measures all the time, and does not wait for it.
+	dev, err := bmxx80.NewI2C(told{"\xd0": {c.id}, "\x88": tph, "\xe1": make([]byte, 7), "\xf7": data}, c.addr,
+		&bmxx80.Opts{Temperature: bmxx80.O16x, Filter: bmxx80.F2, Standby: time.Second})
+	if err != nil {
+		return outcome{fault: sensor.FaultUnspecified, cause: fmt.Errorf("make driver: %w", err)}
 	}
 	var env physic.Env
-	if err := c.dev.Sense(&env); err != nil {
-		return outcome{fault: i2cFault(err), cause: fmt.Errorf("measure: %w", err)}
+	if err := dev.Sense(&env); err != nil {
+		return outcome{fault: sensor.FaultUnspecified, cause: fmt.Errorf("convert temperature: %w", err)}
 	}
-	// The same bytes again: they stand until the next measurement, and what
-	// differs was damaged.
-	r := make([]byte, 6)
-	if err := b.Tx(c.addr, []byte{bmx280Data}, r); err != nil {
-		return outcome{fault: i2cFault(err), cause: fmt.Errorf("read measurement: %w", err)}
+	return within(env.Temperature, bmx280Low, bmx280High)
+}
+
+func (c *bmx280Chip) write(b i2c.Bus, w ...byte) outcome {
+	if err := b.Tx(c.addr, w, nil); err != nil {
+		return outcome{fault: i2cFault(err), cause: fmt.Errorf("write register %#02x: %w", w[0], err)}
 	}
-	if len(c.bus.measured) < 6 || string(c.bus.measured[3:6]) != string(r[3:6]) {
-		return outcome{fault: sensor.FaultCRC, cause: fmt.Errorf("read measurement: % x, and then % x", c.bus.measured, r)}
-	}
-	raw := uint32(r[3])<<12 | uint32(r[4])<<4 | uint32(r[5])>>4
-	switch {
-	case raw == bmx280Skipped: // section 4.3.6: what it shows where nothing was measured
-		return outcome{fault: sensor.FaultStale, cause: errors.Join(errNoMeasurement, fmt.Errorf("% x", r))}
-	case steady(r, 0x00):
-		return outcome{fault: sensor.FaultAllZero, cause: errors.New("read measurement: only zeros")}
-	case steady(r, 0xff):
-		return outcome{fault: sensor.FaultAllOnes, cause: errors.New("read measurement: only ones")}
-	}
-	t, ok := sensor.Celsius(float64(env.Temperature-physic.ZeroCelsius) / float64(physic.Celsius))
-	if !ok || t < -40_000 || t > 85_000 {
-		return outcome{fault: sensor.FaultOutOfRange, cause: fmt.Errorf("measure: %s", env.Temperature)}
-	}
-	return outcome{raw: t}
+	return outcome{}
 }

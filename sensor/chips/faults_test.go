@@ -70,19 +70,19 @@ func entries() map[string]entry {
 		"hdc302x": {4000, 3, i2cBench("hdc302x", "0x44", func(s chipsim.Source) (chipsim.Device, func(chipsim.Trouble)) {
 			c := chipsim.NewHDC302x(s)
 			return c, c.Set
-		}), i2c(map[chipsim.Trouble]sensor.Fault{chipsim.Busy: sensor.FaultStale, chipsim.Frozen: sensor.FaultStale, chipsim.Noise: sensor.FaultCRC, chipsim.WrongIdentity: ""})},
+		}), i2c(map[chipsim.Trouble]sensor.Fault{chipsim.Busy: sensor.FaultBusy, chipsim.Frozen: sensor.FaultBusy, chipsim.Noise: sensor.FaultCRC, chipsim.WrongIdentity: sensor.FaultIdentity})},
 		"tmp102": {4000, 63, i2cBench("tmp102", "0x48", func(s chipsim.Source) (chipsim.Device, func(chipsim.Trouble)) {
 			c := chipsim.NewTMP102(s)
 			return c, c.Set
-		}), i2c(map[chipsim.Trouble]sensor.Fault{chipsim.Busy: "", chipsim.Frozen: ""})},
+		}), i2c(map[chipsim.Trouble]sensor.Fault{chipsim.Busy: sensor.FaultBusy, chipsim.Frozen: sensor.FaultStale})},
 		"bmp280": {4000, 10, i2cBench("bmp280", "0x76", func(s chipsim.Source) (chipsim.Device, func(chipsim.Trouble)) {
 			c := chipsim.NewBMP280(s)
 			return c, c.Set
-		}), i2c(map[chipsim.Trouble]sensor.Fault{chipsim.Busy: sensor.FaultBusy, chipsim.Frozen: sensor.FaultStale, chipsim.WrongIdentity: ""})},
+		}), i2c(map[chipsim.Trouble]sensor.Fault{chipsim.Busy: sensor.FaultBusy, chipsim.Frozen: sensor.FaultStale, chipsim.WrongIdentity: sensor.FaultIdentity})},
 		"bme280": {4000, 10, i2cBench("bme280", "0x77", func(s chipsim.Source) (chipsim.Device, func(chipsim.Trouble)) {
 			c := chipsim.NewBME280(s)
 			return c, c.Set
-		}), i2c(map[chipsim.Trouble]sensor.Fault{chipsim.Busy: sensor.FaultBusy, chipsim.Frozen: sensor.FaultStale, chipsim.WrongIdentity: ""})},
+		}), i2c(map[chipsim.Trouble]sensor.Fault{chipsim.Busy: sensor.FaultBusy, chipsim.Frozen: sensor.FaultStale, chipsim.WrongIdentity: sensor.FaultIdentity})},
 		"ads1115": {4000, 10, func(t *testing.T, bus string, source chipsim.Source) bench {
 			b := i2cBench("ads1115", "0x49", func(s chipsim.Source) (chipsim.Device, func(chipsim.Trouble)) {
 				c := chipsim.NewADS1115(nil, chipsim.Thermistor(s, 10_000, 3950, 10_000, 3.3))

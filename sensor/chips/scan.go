@@ -177,10 +177,10 @@ func scan18(d i2c.Dev) (Found, bool) {
 }
 
 func scan44(d i2c.Dev) (Found, bool) {
-	if newSHT4x(d.Addr).known(d.Bus) {
+	if newSHT4x(d.Addr).identify(d.Bus).fault == "" {
 		return Found{Chip: "sht4x", Sure: true, Note: "for air: a wet sensor reads cold"}, true
 	}
-	if newHDC302x(d.Addr).known(d.Bus) {
+	if (&hdc302xChip{addr: d.Addr, said: told{}}).identify(d.Bus).fault == "" {
 		return Found{Chip: "hdc302x", Sure: true, Note: "for air: a wet sensor reads cold"}, true
 	}
 	return Found{Note: "a chip that coldkeep does not know"}, answers(d)

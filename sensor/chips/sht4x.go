@@ -1,7 +1,6 @@
 package chips
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -27,9 +26,6 @@ type sht4x struct {
 
 func newSHT4x(addr uint16) *sht4x { return &sht4x{addr: addr} }
 
-// known says whether an SHT4x answers.
-func (c *sht4x) known(b i2c.Bus) bool { return c.identify(b).fault == "" }
-
 // identify reads the serial number, which an HDC302x at the same address does
 // not give to this command.
 func (c *sht4x) identify(b i2c.Bus) outcome {
@@ -46,12 +42,10 @@ func (c *sht4x) identify(b i2c.Bus) outcome {
 
 // answered holds six bytes against their checks.
 func answered(r []byte, what string, otherwise sensor.Fault) outcome {
-	switch {
-	case steady(r, 0x00):
-		return outcome{fault: sensor.FaultAllZero, cause: fmt.Errorf("read %s: only zeros", what)}
-	case steady(r, 0xff):
-		return outcome{fault: sensor.FaultAllOnes, cause: fmt.Errorf("read %s: only ones", what)}
-	case !checked(r):
+	if o := stuck(what, r); o.fault != "" {
+		return o
+	}
+	if !checked(r) {
 		return outcome{fault: otherwise, cause: fmt.Errorf("read %s: % x: the checks are wrong", what, r)}
 	}
 	return outcome{}
@@ -97,5 +91,3 @@ func humidityChip(r []byte) outcome {
 	}
 	return outcome{raw: t}
 }
-
-var errNoMeasurement = errors.New("it has no new measurement")

@@ -77,13 +77,3 @@ func checked(b []byte) bool {
 	}
 	return len(b) > 0 && len(b)%3 == 0
 }
-
-// steady says whether all bytes are v: then the data line is stuck.
-func steady(b []byte, v byte) bool {
-	for _, x := range b {
-		if x != v {
-			return false
-		}
-	}
-	return len(b) > 0
-}

@@ -1,16 +1,19 @@
 package chipsim
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // A TMP102 is a simulated chip, after Texas Instruments' datasheet SBOS397.
 type TMP102 struct {
+	source Source
 	ails
-	source  Source
-	pointer byte
-	config  uint16
-	limits  [2]uint16
-	value   uint16
-	powered time.Time
+
+	config   uint16
+	limits   [2]uint16
+	value    uint16
+	finished time.Time // of the measurement it is at; zero: none
 }
 
 // NewTMP102 makes a chip that got power just now.
@@ -20,16 +23,34 @@ func NewTMP102(source Source) *TMP102 {
 	return c
 }
 
+const tmp102Takes = 26 * time.Millisecond
+
 func (c *TMP102) power(now time.Time) {
-	c.config, c.limits, c.value, c.powered = 0x60a0, [2]uint16{0x4b00, 0x5000}, 0, now
+	c.config, c.limits, c.value = 0x60a0, [2]uint16{0x4b00, 0x5000}, 0
+	c.finished = now.Add(tmp102Takes)
 }
 
 // Set makes something go wrong with the chip, or right again.
 func (c *TMP102) Set(t Trouble) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.turned(t) {
+	if t == PoweredAnew {
 		c.power(time.Now())
+		t = None
+	}
+	c.state = t
+}
+
+// pass lets time go by until now.
+func (c *TMP102) pass(now time.Time) {
+	if c.state == Frozen || c.state == Busy || c.finished.IsZero() || now.Before(c.finished) {
+		return
+	}
+	sixteenths := math.Round(min(max(c.source(now)*16, -2048), 2047))
+	c.value = uint16(int16(sixteenths)) << 4
+	c.finished = time.Time{}
+	if c.config&0x0100 == 0 { // not in shutdown: it goes on
+		c.finished = now.Add(tmp102Takes)
 	}
 }
 
@@ -39,36 +60,39 @@ func (c *TMP102) tx(w, r []byte, now time.Time) error {
 	if !c.answers() {
 		return errNack
 	}
-	if len(w) > 0 {
-		c.pointer = w[0] & 3
+	if len(w) == 0 {
+		c.spoil(r)
+		return nil
 	}
+	c.pass(now)
+	reg := w[0] & 3
 	if len(w) >= 3 {
 		v := uint16(w[1])<<8 | uint16(w[2])
-		switch c.pointer {
+		switch reg {
 		case 1:
-			c.config = v&0x9fd0 | 0x6020 // the resolution and the alert are read alone
+			c.config = v&^0xe00f | 0x6000
+			if v&0x8100 == 0x8100 && c.state != Frozen {
+				c.finished = now.Add(tmp102Takes)
+			}
 		case 2, 3:
-			c.limits[c.pointer-2] = v
+			c.limits[reg-2] = v & 0xfff0
 		}
 	}
-	// The first conversion takes 26 ms.
-	if c.state != Frozen && c.state != Busy && c.config&0x0100 == 0 && now.Sub(c.powered) >= 26*time.Millisecond {
-		c.value = uint16(sixteenths(c.source(now))) << 4
-		if c.config&0x0010 != 0 {
-			c.value = c.value>>1&0xfff8 | 1
-		}
-	}
-	switch c.pointer {
-	case 0:
-		fill(r, c.value)
+	v := c.value
+	switch reg {
 	case 1:
-		v := c.config
-		if c.state == WrongIdentity {
-			v = 0x8583 // as an ADS1115 after power-on
+		v = c.config
+		if v&0x0100 != 0 && c.finished.IsZero() {
+			v |= 0x8000
 		}
-		fill(r, v)
-	default:
-		fill(r, c.limits[c.pointer-2])
+		if c.state == WrongIdentity {
+			v = 0x8583 // an ADS1115's
+		}
+	case 2, 3:
+		v = c.limits[reg-2]
+	}
+	for i := range r {
+		r[i] = byte(v >> (8 * (1 - i%2)))
 	}
 	c.spoil(r)
 	return nil
