@@ -61,6 +61,12 @@ func (c *tmp117) start(b i2c.Bus) (time.Duration, outcome) {
 		}
 		c.known = true
 	}
+	// Reading the settings clears Data_Ready, which may be left from a
+	// measurement that nobody took: an old value must not pass for the new one.
+	if _, err := word(b, c.addr, tmp117Config); err != nil {
+		c.known = false
+		return 0, outcome{fault: i2cFault(err), cause: fmt.Errorf("clear flag: %w", err)}
+	}
 	if err := b.Tx(c.addr, []byte{tmp117Config, tmp117OneShot >> 8, tmp117OneShot & 0xff}, nil); err != nil {
 		c.known = false
 		return 0, outcome{fault: i2cFault(err), cause: fmt.Errorf("start conversion: %w", err)}

@@ -24,6 +24,7 @@ func TestTMP117Table(t *testing.T) {
 		value := []byte{byte(c.word >> 8), byte(c.word)}
 		ops := []i2ctest.IO{
 			{Addr: 0x48, W: []byte{0x0f}, R: []byte{0x01, 0x17}},
+			{Addr: 0x48, W: []byte{0x01}, R: []byte{0x02, 0x20}},
 			{Addr: 0x48, W: []byte{0x01, 0x0c, 0x20}},
 			{Addr: 0x48, W: []byte{0x01}, R: []byte{0x24, 0x20}},
 			{Addr: 0x48, W: []byte{0x00}, R: value},

@@ -66,7 +66,6 @@ func (c *TMP117) tx(w, r []byte, now time.Time) error {
 	if len(w) >= 3 && c.pointer == 1 {
 		c.config = c.config&0x3000 | uint16(w[1])<<8&0xcf00 | uint16(w[2])&0xfe
 		if c.config&0x0c00 == 0x0c00 {
-			c.config &^= 0x2000
 			samples := []int{1, 8, 32, 64}[c.config>>5&3]
 			c.ready = now.Add(time.Duration(samples) * 15500 * time.Microsecond)
 		}
