@@ -55,6 +55,12 @@ var sentences = map[Fault]string{
 	FaultUnspecified:  "The probe gave no temperature.",
 }
 
+// WireFaults are those that a probe on a wire can have, in a fixed order.
+func WireFaults() []Fault {
+	return []Fault{FaultAbsent, FaultBus, FaultTimeout, FaultCRC, FaultAllZero, FaultAllOnes, FaultPowerOn, FaultReset, FaultStale, FaultBusy, FaultIdentity,
+		FaultOutOfRange, FaultFrozen, FaultSlope, FaultOpen, FaultShort, FaultVoltage, FaultColdJunction, FaultNotSampled, FaultUnspecified}
+}
+
 // Sentence says in plain words what the fault is.
 func (f Fault) Sentence() string {
 	if f == "" {

@@ -271,7 +271,7 @@ func (p *ProbeState) Doubts(r Range) string {
 	if p.Borderline {
 		s = append(s, fmt.Sprintf("%s °C, nearer to the limit than the probe can tell (±%s)", Degrees(p.LastGood.Temp, r.Low, r.High), bareDegrees(p.Uncertainty)))
 	}
-	if p.Uncalibrated {
+	if p.Uncalibrated && p.Judges {
 		s = append(s, "no valid calibration")
 	}
 	if len(s) == 0 {
