@@ -349,20 +349,28 @@ func (c *batchShow) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	list, err := batches(a, dir)
+	b, err := batchNamed(a, dir, c.ID)
 	if err != nil {
 		return err
 	}
-	for _, b := range list {
-		if !strings.EqualFold(b.ID, c.ID) {
-			continue
-		}
-		if c.JSON {
-			return json.NewEncoder(a.out).Encode(b)
-		}
-		return showBatch(a.out, b)
+	if c.JSON {
+		return json.NewEncoder(a.out).Encode(b)
 	}
-	return fmt.Errorf("no batch %q is known here: `coldkeep batch list` shows those that are", c.ID)
+	return showBatch(a.out, b)
+}
+
+// batchNamed finds a batch by its id, without case.
+func batchNamed(a *app, dir, id string) (batchLine, error) {
+	list, err := batches(a, dir)
+	if err != nil {
+		return batchLine{}, err
+	}
+	for _, b := range list {
+		if strings.EqualFold(b.ID, id) {
+			return b, nil
+		}
+	}
+	return batchLine{}, fmt.Errorf("no batch %q is known here: `coldkeep batch list` shows those that are", id)
 }
 
 func showBatch(out io.Writer, b batchLine) error {

@@ -47,22 +47,15 @@ func (c *batchLabel) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	list, err := batches(a, dir)
+	b, err := batchNamed(a, dir, c.ID)
 	if err != nil {
 		return err
 	}
-	for _, b := range list {
-		if !strings.EqualFold(b.ID, c.ID) {
-			continue
-		}
-		l := report.Label{Batch: b.ID, Lot: b.Lot, Expiry: b.Expiry, Range: b.Range, URL: u.JoinPath("b", b.ID).String()}
-		labels := make([]report.Label, c.Count)
-		for i := range labels {
-			labels[i] = l
-		}
-		return c.write(a, size, labels)
+	labels := make([]report.Label, c.Count)
+	for i := range labels {
+		labels[i] = report.Label{Batch: b.ID, Lot: b.Lot, Expiry: b.Expiry, Range: b.Range, URL: u.JoinPath("b", b.ID).String()}
 	}
-	return fmt.Errorf("no batch %q is known: `coldkeep batch list` shows those that are", c.ID)
+	return c.write(a, size, labels)
 }
 
 func (c *batchLabel) write(a *app, size report.Size, labels []report.Label) (err error) {
