@@ -41,6 +41,8 @@ func (probesCommand) Help() string {
 
 type probesScan struct {
 	Bus    []string `placeholder:"BUS" help:"Ask this bus, onewire-1, i2c-1 or spi-0.0; may be given again. Without it all one-wire buses are asked, and the others listed."`
+	Mux    string   `placeholder:"ADDRESS/PORT" help:"Of the one bus named, open this port of a PCA9548, 0x70/3, and ask what is behind it."`
+	Bridge string   `placeholder:"ADDRESS" help:"Of the one bus named, search the one-wire line behind the DS2482 at this address, 0x18."`
 	Config string   `placeholder:"FILE" help:"Ask the buses that this configuration names."`
 	JSON   bool     `name:"json" help:"Print one JSON object."`
 }
@@ -58,7 +60,16 @@ func (c *probesScan) Run(a *app) error {
 	if err := chips.InitHost(); err != nil {
 		fmt.Fprintln(a.errOut, err)
 	}
-	list, err := chips.Scan(names...)
+	var list []chips.Found
+	var err error
+	switch {
+	case c.Mux == "" && c.Bridge == "":
+		list, err = chips.Scan(names...)
+	case len(names) != 1:
+		return errors.New("behind which bus? name one: --bus i2c-1")
+	default:
+		list, err = chips.ScanBehind(names[0], c.Mux, c.Bridge)
+	}
 	if c.JSON {
 		if list == nil {
 			list = []chips.Found{}
@@ -71,7 +82,7 @@ func (c *probesScan) Run(a *app) error {
 	for _, f := range list {
 		chip := f.Chip
 		if chip != "" {
-			found = append(found, sensor.Probe{ID: fmt.Sprintf("probe-%d", len(found)+1), Chip: f.Chip, Bus: f.Bus, Address: f.Address})
+			found = append(found, sensor.Probe{ID: fmt.Sprintf("probe-%d", len(found)+1), Chip: f.Chip, Bus: f.Bus, Mux: f.Mux, Bridge: f.Bridge, Address: f.Address})
 			if !f.Sure {
 				chip += "?"
 			}
@@ -113,8 +124,10 @@ func pasteable(w io.Writer, probes []sensor.Probe) error {
 	b.WriteString("\n# To paste into the config; say of each what it measures in, and name it by its place.\nprobes:\n")
 	for _, p := range probes {
 		fmt.Fprintf(&b, "  - {id: %s, chip: %s, bus: %s", p.ID, p.Chip, p.Bus)
-		if p.Address != "" {
-			fmt.Fprintf(&b, ", address: %s", p.Address)
+		for _, x := range [][2]string{{"mux", p.Mux}, {"bridge", p.Bridge}, {"address", p.Address}} {
+			if x[1] != "" {
+				fmt.Fprintf(&b, ", %s: %s", x[0], x[1])
+			}
 		}
 		if e := sensor.Elements(p.Chip); e != nil {
 			fmt.Fprintf(&b, ", element: %s", strings.Join(e, "|"))

@@ -13,12 +13,16 @@ import (
 	"periph.io/x/conn/v3/physic"
 	"periph.io/x/conn/v3/spi"
 	"periph.io/x/conn/v3/spi/spireg"
+
+	"coldkeep/sensor"
 )
 
 // Found is something that answers on a bus, or a bus that was not asked.
 type Found struct {
-	Bus     string `json:"bus"`            // as the config writes it
-	Chip    string `json:"chip,omitempty"` // "" where it is none that coldkeep reads, or none that can be told
+	Bus     string `json:"bus"`              // as the config writes it
+	Chip    string `json:"chip,omitempty"`   // "" where it is none that coldkeep reads, or none that can be told
+	Mux     string `json:"mux,omitempty"`    // behind this port, 0x70/3
+	Bridge  string `json:"bridge,omitempty"` // behind this bridge, 0x18
 	Address string `json:"address,omitempty"`
 	Note    string `json:"note,omitempty"` // what is not sure of it
 	Sure    bool   `json:"sure"`           // the chip has said which it is
@@ -89,6 +93,46 @@ func Scan(names ...string) (list []Found, err error) {
 		}
 	}
 	return list, errors.Join(errs...)
+}
+
+// ScanBehind asks what answers on an I²C bus behind a port of a multiplexer
+// (mux, 0x70/3, or ""), on its bridge to one-wire (bridge, 0x18) or, where that
+// is "", on the lines themselves. It opens the port and sets the bridge up, as
+// somebody has asked for, and closes the port again.
+func ScanBehind(name, mux, bridge string) (list []Found, err error) {
+	s := seat{}
+	if mux != "" {
+		if s.mux, s.port, err = sensor.MuxPort(mux); err != nil {
+			return nil, err
+		}
+	}
+	b, err := i2creg.Open(registryName(name))
+	if err != nil {
+		return nil, fmt.Errorf("scan %s: %w", name, err)
+	}
+	w := &i2cWire{bus: b}
+	defer func() { err = errors.Join(err, w.deselect(), b.Close()) }()
+	if err := w.choose(s); err != nil {
+		return nil, fmt.Errorf("scan %s: open port %d of multiplexer %#x: %w", name, s.port, s.mux, err)
+	}
+	if bridge == "" {
+		list = scanI2C(b)
+	} else {
+		g, err := newBridge(bridge)
+		if err != nil {
+			return nil, err
+		}
+		if o := g.ready(b); o.fault != "" {
+			return nil, fmt.Errorf("scan %s: %w", name, o.cause)
+		}
+		if list, err = scanOneWire(g.dev); err != nil {
+			return nil, fmt.Errorf("scan %s: %w", name, err)
+		}
+	}
+	for i := range list {
+		list[i].Bus, list[i].Mux, list[i].Bridge = name, mux, bridge
+	}
+	return list, nil
 }
 
 type closer interface{ Close() error }
