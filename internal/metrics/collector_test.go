@@ -201,7 +201,7 @@ func TestTheSeriesAreBounded(t *testing.T) {
 		}
 	}
 	t.Logf("%d series of ours, %d bytes", n, len(got))
-	if per := 256*15 + 256*14 + 2000*2; n < per || n > per+40 {
+	if per := 256*24 + 256*14 + 2000*2; n < per || n > per+40 {
 		t.Errorf("%d series of ours, want %d and a few", n, per)
 	}
 }
