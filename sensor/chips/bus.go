@@ -51,7 +51,7 @@ const (
 type bus struct {
 	name   string
 	probes []sensor.Probe
-	open   func() (wire, error)
+	open   opening
 	opts   Options
 
 	owner   *owner
@@ -64,7 +64,7 @@ type bus struct {
 	toldBus string
 }
 
-func newBus(name string, probes []sensor.Probe, open func() (wire, error), opts Options) *bus {
+func newBus(name string, probes []sensor.Probe, open opening, opts Options) *bus {
 	return &bus{name: name, probes: probes, open: open, opts: opts, behind: new(atomic.Int32), past: make([]past, len(probes)), told: make([]sensor.Fault, len(probes))}
 }
 
@@ -244,7 +244,7 @@ type owner struct {
 	err       error // of closing; readable once done is closed
 	abandoned atomic.Bool
 
-	open     func() (wire, error)
+	open     opening
 	wire     wire
 	troubled int
 	pause    time.Duration
@@ -252,7 +252,7 @@ type owner struct {
 	openErr  error
 }
 
-func startOwner(open func() (wire, error), behind *atomic.Int32) *owner {
+func startOwner(open opening, behind *atomic.Int32) *owner {
 	o := &owner{jobs: make(chan *job, 1), quit: make(chan struct{}), done: make(chan struct{}), open: open}
 	go func() {
 		defer close(o.done)
@@ -318,7 +318,7 @@ func (o *owner) openWire() error {
 	if time.Now().Before(o.next) {
 		return o.openErr
 	}
-	w, err := o.open()
+	w, err := o.open(&o.abandoned)
 	if err != nil {
 		o.openErr = fmt.Errorf("open bus: %w", err)
 		o.next = time.Now().Add(o.pause)

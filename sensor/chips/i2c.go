@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"periph.io/x/conn/v3/i2c"
-	"periph.io/x/conn/v3/i2c/i2creg"
 
 	"coldkeep/sensor"
 )
@@ -57,7 +57,7 @@ type seat struct {
 	chip i2cChip
 }
 
-func openerI2C(name string, probes []sensor.Probe) (func() (wire, error), error) {
+func openerI2C(name string, probes []sensor.Probe) (opening, error) {
 	// Chips are made when the bus is opened: what they know of the hardware
 	// ends with it.
 	furnish := func(b i2c.Bus) (*i2cWire, error) {
@@ -97,8 +97,8 @@ func openerI2C(name string, probes []sensor.Probe) (func() (wire, error), error)
 	if _, err := furnish(nil); err != nil {
 		return nil, err
 	}
-	return func() (wire, error) {
-		b, err := i2creg.Open(registryName(name))
+	return func(left *atomic.Bool) (wire, error) {
+		b, err := openI2C(name, left)
 		if err != nil {
 			return nil, err
 		}

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"periph.io/x/conn/v3/onewire"
-	"periph.io/x/conn/v3/onewire/onewirereg"
 
 	"coldkeep/sensor"
 )
@@ -46,7 +46,7 @@ func crc8(b []byte) (crc byte) {
 	return crc
 }
 
-func openerOneWire(name string, probes []sensor.Probe) (func() (wire, error), error) {
+func openerOneWire(name string, probes []sensor.Probe) (opening, error) {
 	w := oneWire{}
 	for _, p := range probes {
 		rom, err := parseROM(p.Address)
@@ -55,8 +55,8 @@ func openerOneWire(name string, probes []sensor.Probe) (func() (wire, error), er
 		}
 		w.chips = append(w.chips, &ds18b20{rom: rom})
 	}
-	return func() (wire, error) {
-		b, err := onewirereg.Open(registryName(name))
+	return func(left *atomic.Bool) (wire, error) {
+		b, err := openWire(name, left)
 		if err != nil {
 			return nil, err
 		}

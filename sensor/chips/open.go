@@ -114,7 +114,7 @@ func Open(ctx context.Context, probes []sensor.Probe, opts Options) ([]sensor.Bu
 
 // opener is the one switch over kinds of buses; each kind switches over its
 // chips by the probes it is given.
-func opener(kind sensor.BusKind, name string, probes []sensor.Probe) (func() (wire, error), error) {
+func opener(kind sensor.BusKind, name string, probes []sensor.Probe) (opening, error) {
 	switch kind {
 	case sensor.OneWire:
 		return openerOneWire(name, probes)

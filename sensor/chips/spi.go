@@ -3,9 +3,9 @@ package chips
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"periph.io/x/conn/v3/spi"
-	"periph.io/x/conn/v3/spi/spireg"
 
 	"coldkeep/sensor"
 )
@@ -17,15 +17,15 @@ type spiChip interface {
 	read(p spi.Port) outcome
 }
 
-func openerSPI(name string, probes []sensor.Probe) (func() (wire, error), error) {
+func openerSPI(name string, probes []sensor.Probe) (opening, error) {
 	if len(probes) != 1 {
 		return nil, fmt.Errorf("%d probes: a chip select has one chip", len(probes))
 	}
 	if _, err := newSPIChip(probes[0]); err != nil {
 		return nil, err
 	}
-	return func() (wire, error) {
-		p, err := spireg.Open(registryName(name))
+	return func(left *atomic.Bool) (wire, error) {
+		p, err := openSPI(name, left)
 		if err != nil {
 			return nil, err
 		}

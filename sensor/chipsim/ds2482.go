@@ -57,7 +57,6 @@ func (c *DS2482) busy(now time.Time, d time.Duration) {
 const (
 	wireReset = 1125 * time.Microsecond
 	wireByte  = 560 * time.Microsecond
-	wireThree = 207 * time.Microsecond
 )
 
 func (c *DS2482) tx(w, r []byte, now time.Time) error {
@@ -159,7 +158,9 @@ func (c *DS2482) command(w []byte, now time.Time) error {
 		if !t.GotOne {
 			c.status |= 0x40
 		}
-		c.busy(now, wireThree)
+		// It takes 207 µs, less than the command itself at 100 kHz: it is over before
+		// anybody can ask.
+		c.pointer = 0xf0
 	}
 	return nil
 }
