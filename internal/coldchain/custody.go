@@ -83,6 +83,9 @@ func (e *Evaluator) Order(c Command) (Event, error) {
 		if c.Name == "use" {
 			ev.Kind = BatchUsed
 		}
+		if why := b.blocked(c.At); c.Name == "use" && c.Reason == "" && len(why) > 0 {
+			return ev, refuse("conflict", "batch %s must not be used: %s. If it was used all the same, record it with why: --reason TEXT", b.id(), strings.Join(why, "; "))
+		}
 		if c.Reason == "" && c.Name == "discard" {
 			return ev, refuse("bad_request", "why is batch %s discarded? give --reason TEXT", b.id())
 		}
@@ -202,6 +205,26 @@ func (e *Evaluator) Apply(ev Event) error {
 		return ErrLate
 	}
 	return nil
+}
+
+// blocked says why the batch must not be used at t, as far as is known now;
+// nothing where it may.
+func (b *batch) blocked(t sensor.Instant) (why []string) {
+	for _, r := range b.Reasons {
+		if !r.Released && r.At <= t {
+			why = append(why, r.Text)
+		}
+	}
+	if b.Life.ExpiresAt != 0 && b.Life.ExpiresAt <= t {
+		why = append(why, "its last day was "+b.Life.Expiry)
+	}
+	return why
+}
+
+// Blocked is the same of a batch as it stands.
+func (b *BatchState) Blocked(t sensor.Instant) []string {
+	x := batch{Life: Life{Expiry: b.Expiry, ExpiresAt: b.ExpiresAt}, Reasons: b.Reasons}
+	return x.blocked(t)
 }
 
 // close ends the placement that is open at t.

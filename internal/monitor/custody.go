@@ -1,0 +1,43 @@
+package monitor
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"coldkeep/alert"
+	"coldkeep/internal/coldchain"
+	"coldkeep/sensor"
+)
+
+// The rules of alarms about what people do with a batch.
+const (
+	RulePutBack          = "put_back"           // it has been out of every unit for too long
+	RuleUsedWhileBlocked = "used_while_blocked" // it was used although the record said not to
+)
+
+const (
+	// putBackAfter is how long a batch may be out before somebody is asked.
+	putBackAfter = 15 * time.Minute
+	// usedTold is how long a forbidden use is an alarm: somebody hears of it, and
+	// the journal keeps it for good.
+	usedTold = 24 * time.Hour
+)
+
+// mishandled are the batches that somebody must be asked about.
+func mishandled(s *coldchain.Snapshot, at sensor.Instant) (list []alert.Alarm) {
+	for i := range s.Batches {
+		b := &s.Batches[i]
+		if b.Ended == nil && b.OutsideSince != nil && at >= b.OutsideSince.Add(putBackAfter) {
+			list = append(list, alert.Alarm{Key: "put_back/" + b.ID + "/" + b.OutsideSince.String(), Kind: alert.Other, Severity: alert.Warning, Rule: RulePutBack, Batch: b.ID,
+				Text: fmt.Sprintf("batch %s has been out of every unit for more than 15 min: put it back, use it, or say what became of it", b.ID)})
+		}
+		if b.Verdict == coldchain.Used && b.Ended != nil && at < b.Ended.Add(usedTold) {
+			if why := b.Blocked(*b.Ended); len(why) > 0 {
+				list = append(list, alert.Alarm{Key: "used/" + b.ID, Kind: alert.Other, Severity: alert.Critical, Rule: RuleUsedWhileBlocked, Batch: b.ID,
+					Text: fmt.Sprintf("batch %s was used although it was not to be: %s", b.ID, strings.Join(why, "; "))})
+			}
+		}
+	}
+	return list
+}
