@@ -65,6 +65,9 @@ func (e *Evaluator) Order(c Command) (Event, error) {
 		case c.Name == "move" && len(b.Life.Placements) == 0:
 			return ev, refuse("conflict", "batch %s is in no unit yet: place it", b.id())
 		}
+		if r, p := u.cfg.Range, b.profile.Range; (r.Low < p.Low || r.High > p.High) && strings.TrimSpace(c.Reason) == "" {
+			return ev, refuse("conflict", "%s is kept at %s, and batch %s needs %s: if it must go there all the same, say why: --reason TEXT", u.cfg.ID, r.Text(), b.id(), p.Text())
+		}
 		if later := b.placedAfter(c.At); later != nil {
 			return ev, refuse("conflict", "batch %s is placed in %s from %s on: placements may not overlap", b.id(), later.Unit, later.From)
 		}

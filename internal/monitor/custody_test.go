@@ -90,3 +90,31 @@ func TestABatchOnTheBenchAndOneUsedWhileBlocked(t *testing.T) {
 		}
 	})
 }
+
+// A batch goes into a unit that is kept otherwise than its label says only with
+// a reason, which the journal keeps.
+func TestABatchInTheWrongUnitNeedsAReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := testConfig()
+		cfg.Units[1].Range = coldchain.Range{Low: -25_000, High: -15_000}
+		r := newRig(t, t.TempDir(), cfg)
+		defer r.kill()
+		for i := range r.bus.next {
+			r.bus.next[i] = sensor.Reading{Temp: 5000, Raw: 5000}
+		}
+		time.Sleep(interval)
+		r.m.Sweep(r.ctx, sensor.At(time.Now()))
+		for i, c := range []coldchain.Command{{Name: "receive", Profile: "p"}, {Name: "place", Unit: "f2"}, {Name: "place", Unit: "f2", Reason: " "}, {Name: "place", Unit: "f2", Reason: "the fridge is broken"}} {
+			c.ID, c.By, c.Batch = string(rune('a'+i)), "Anna Example", "B"
+			ev, err := r.m.order(r.ctx, c)
+			var no *coldchain.Refusal
+			refused := errors.As(err, &no)
+			if want := i == 1 || i == 2; refused != want || want && !strings.Contains(no.Message, "needs 2–8 °C") || !want && err != nil {
+				t.Errorf("%d: %+v %v", i, ev, err)
+			}
+			if i == 3 && ev.Reason != "the fridge is broken" {
+				t.Errorf("the reason is not kept: %+v", ev)
+			}
+		}
+	})
+}
