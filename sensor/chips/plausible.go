@@ -55,7 +55,8 @@ func (h *past) judge(p sensor.Probe, raw, temp sensor.Temp, at time.Time) (senso
 			slope = slopeBuffered
 		}
 	}
-	most := slopeFree + sensor.Temp(min(float64(slope)*at.Sub(h.at).Minutes(), float64(sensor.Hottest)))
+	// A clock that ran back takes nothing away from what is free.
+	most := slopeFree + sensor.Temp(min(float64(slope)*max(at.Sub(h.at), 0).Minutes(), float64(sensor.Hottest)))
 	jumped := h.has && apart(temp, h.temp) > most
 	stays := h.suspected && apart(temp, h.suspect) <= most
 	if jumped && !stays {

@@ -88,3 +88,13 @@ func TestWhatStaysIsBelieved(t *testing.T) {
 		}
 	})
 }
+
+// A clock that is set back makes no jump of a quiet probe.
+func TestAClockThatRunsBack(t *testing.T) {
+	p := sensor.Probe{Chip: "ds18b20", Medium: sensor.Buffered}
+	var h past
+	shown(&h, p, 5000, time.Hour)
+	if got := shown(&h, p, 5500, 0); got != "" {
+		t.Errorf("an hour back: %q", got)
+	}
+}
