@@ -148,6 +148,7 @@ func (b *batch) wire() {
 		case r.MKT:
 			b.kinetic = true
 		case r.Unmonitored:
+		case r.FreezeThaw:
 		default:
 			s.m = find(r.Limit)
 			s.m.Window = max(s.m.Window, millis(r.Within))

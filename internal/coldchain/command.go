@@ -6,7 +6,7 @@ import "coldkeep/sensor"
 // a repeat gets the first answer and does nothing.
 type Command struct {
 	ID        string         `json:"id"`
-	Name      string         `json:"-"` // receive, place, move, take-out, release, discard, use; ack, decline, shelve, unshelve, close, test; probe-out, probe-back, probe-check
+	Name      string         `json:"-"` // receive, place, move, return, take-out, split, open, use, hold, recall, count, propose-release, propose-discard, approve, release, discard, attach, adopt, correct, import, recalibrate; ack, decline, shelve, unshelve, close, test; probe-out, probe-back, probe-check
 	Batch     string         `json:"batch"`
 	Unit      string         `json:"unit,omitempty"`
 	Profile   string         `json:"profile,omitempty"`
@@ -18,10 +18,29 @@ type Command struct {
 	GTIN      string         `json:"-"`                // of the scan
 	Serial    string         `json:"-"`
 	Rules     []string       `json:"rules,omitempty"` // release: the reasons it answers
-	By        string         `json:"by"`
-	Via       string         `json:"via,omitempty"`
-	Reason    string         `json:"reason,omitempty"`
-	At        sensor.Instant `json:"at,omitzero"` // 0: now
+
+	NewBatch  string                    `json:"new_batch,omitempty"` // split, open: the id of what the vials become; "" one is made
+	Count     int                       `json:"count,omitempty"`     // split, open, use, discard: how many vials; 0 all
+	Treatment string                    `json:"treatment,omitempty"` // use: an opaque number, never a patient's name
+	OutFor    string                    `json:"out_for,omitempty"`   // place, move, return: how long it was out before, as 4m
+	Arrival   *Arrival                  `json:"arrival,omitempty"`   // receive
+	Origin    *Origin                   `json:"origin,omitempty"`    // receive
+	Spent     []Spent                   `json:"spent,omitempty"`     // receive: what it has been through already; release: what is allowed anew
+	MakerRef  string                    `json:"maker_ref,omitempty"` // release, discard: the maker's reference
+	UseBy     string                    `json:"use_by,omitempty"`    // release: a day, YYYY-MM-DD, after which it is not used
+	BatchIDs  []string                  `json:"batch_ids,omitempty"` // release, discard, hold: one decision about several batches
+	Counted   []Counted                 `json:"counted,omitempty"`   // count: what was found
+	Paper     *Paper                    `json:"paper,omitempty"`     // attach: SHA256, Name, Kind, Checked
+	Event     uint64                    `json:"event,omitempty"`     // correct: the seq of what was told wrongly
+	Readout   *Readout                  `json:"readout,omitempty"`   // import: SHA256, Name, Zone, Logger
+	Since     sensor.Instant            `json:"since,omitzero"`      // recalibrate: from when on the calibration was wrong
+	Points    []sensor.CalibrationPoint `json:"points,omitempty"`    // recalibrate: what is right
+
+	UseByAt sensor.Instant `json:"-"` // the end of UseBy at the site
+	By      string         `json:"by"`
+	Via     string         `json:"via,omitempty"`
+	Reason  string         `json:"reason,omitempty"`
+	At      sensor.Instant `json:"at,omitzero"` // 0: now
 
 	// Of probes: probe-out, probe-back, probe-check.
 	Probe     string       `json:"probe,omitempty"`

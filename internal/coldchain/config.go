@@ -26,7 +26,29 @@ type Unit struct {
 	Probes []UnitProbe
 	Guard  sensor.Temp // by how much the alarms' limits are moved inwards already (WithGuard)
 	Alarms []AlarmRule // with the built-in `silent` already added by WithDefaults
+	// Transport says that it carries batches to or from the site: time in it is
+	// of the stage transport.
+	Transport bool     `json:",omitempty"`
+	Capacity  Capacity `json:",omitzero"`
+	// CountEvery is how often all that is in it is to be counted; 0: never.
+	CountEvery time.Duration `json:",omitempty"`
 }
+
+// A Capacity is how much a unit has room for: vials, or boxes, where every
+// batch is one. Both 0: it is not stated.
+type Capacity struct {
+	Vials int `json:",omitempty"`
+	Boxes int `json:",omitempty"`
+}
+
+// A Stage of a batch's life, for which the label may give a range of its own.
+type Stage string
+
+const (
+	Storage   Stage = "storage"
+	Transport Stage = "transport" // in a unit that is for it
+	InUse     Stage = "in_use"    // opened or mixed
+)
 
 // A UnitProbe is one probe of a unit, as far as it judges, and what an
 // inspector asks of it.
@@ -123,7 +145,36 @@ type Profile struct {
 	Unmonitored time.Duration // this long without data quarantines; > 0
 	DeltaH      float64       // kJ/mol
 	Rules       []Rule
+
+	// Stages are the ranges of stages that have their own; in the others Range holds.
+	Stages []StageRange `json:",omitempty"`
+	Thaw   Thaw         `json:",omitzero"`
+	// InUse is how long it may be used once it is opened or mixed; 0: the label
+	// does not say.
+	InUse time.Duration `json:",omitempty"`
+	// Signatures is by how many different people a quarantined batch is decided
+	// on: 2, or 0 for one.
+	Signatures int `json:",omitempty"`
+	// Demands are the papers without which it is not for use.
+	Demands []PaperKind `json:",omitempty"`
 }
+
+// A StageRange is the range of a stage.
+type StageRange struct {
+	Stage Stage
+	Range Range
+}
+
+// Thaw says how freeze–thaw cycles are counted. The zero Thaw counts none.
+type Thaw struct {
+	Above sensor.Temp   // the thaw point: strictly above, it thaws
+	For   time.Duration // a buffered judging probe beyond it for this long, and back: a cycle for certain
+	// Outside is how long a stretch outside may be without being, possibly, a cycle.
+	Outside time.Duration
+}
+
+// Counts says whether cycles are counted.
+func (t Thaw) Counts() bool { return t.For > 0 }
 
 // Outside says how time outside every unit is judged.
 type Outside struct {
@@ -131,9 +182,9 @@ type Outside struct {
 	Grace time.Duration
 }
 
-// A Rule of a profile. Exactly one of the four forms holds: MKT; Unmonitored
-// with Total (and perhaps Within); Total (and perhaps Within) beyond Limit;
-// otherwise consecutive, For beyond Limit.
+// A Rule of a profile. Exactly one of the five forms holds: MKT; FreezeThaw;
+// Unmonitored with Total (and perhaps Within); Total (and perhaps Within)
+// beyond Limit; otherwise consecutive, For beyond Limit.
 type Rule struct {
 	ID          string
 	Limit       Limit
@@ -143,6 +194,12 @@ type Rule struct {
 	Unmonitored bool
 	Guard       sensor.Temp // by how much Limit was moved inwards from what is stated
 	MKT         bool        // Limit.At is the highest mean kinetic temperature within Within
+	// Cycles is how many freeze–thaw cycles are allowed, where FreezeThaw is
+	// true: the rule breaks with the one that would be more.
+	FreezeThaw bool `json:",omitempty"`
+	Cycles     int  `json:",omitempty"`
+	// Stage restricts the rule to a stage; "": it holds in all.
+	Stage Stage `json:",omitempty"`
 }
 
 // The ids of built-in rules, reserved.
@@ -150,6 +207,11 @@ const (
 	RuleExcursion   = "excursion"
 	RuleUnmonitored = "unmonitored"
 	RuleBatch       = "batch" // the alarm that a flagged batch raises
+
+	RuleInUse   = "in_use"  // open for longer than the label allows: it is expired
+	RuleReceipt = "receipt" // it came warm, or with a logger or indicator that had tripped
+	RuleRecall  = "recall"  // its lot was recalled
+	RuleHeld    = "held"    // a person holds it back
 )
 
 // Gas constant and default activation energy, USP <1079.2>.
@@ -163,4 +225,7 @@ const (
 	DefaultUnmonitored  = 30 * time.Minute
 	DefaultOutsideAs    = sensor.Temp(25000)
 	DefaultOutsideGrace = 10 * time.Minute
+	DefaultCountEvery   = 31 * 24 * time.Hour
+	DefaultThawFor      = 10 * time.Minute
+	DefaultThawOutside  = 2 * time.Minute
 )

@@ -7,35 +7,51 @@ type Kind string
 
 // The kinds of CONTRACT.md.
 const (
-	ExcursionStarted   Kind = "excursion_started"
-	ExcursionEnded     Kind = "excursion_ended"
-	GapStarted         Kind = "gap_started"
-	GapEnded           Kind = "gap_ended"
-	ProbeFailed        Kind = "probe_failed"
-	ProbeRecovered     Kind = "probe_recovered"
-	AlarmRaised        Kind = "alarm_raised"
-	AlarmAcknowledged  Kind = "alarm_acknowledged"
-	AlarmShelved       Kind = "alarm_shelved"
-	AlarmLapsed        Kind = "alarm_lapsed"
-	AlarmCleared       Kind = "alarm_cleared"
-	AlarmClosed        Kind = "alarm_closed"
-	BatchReceived      Kind = "batch_received"
-	BatchPlaced        Kind = "batch_placed"
-	BatchMoved         Kind = "batch_moved"
-	BatchTakenOut      Kind = "batch_taken_out"
-	BatchFlagged       Kind = "batch_flagged"
-	BatchQuarantined   Kind = "batch_quarantined"
-	BatchRejudged      Kind = "batch_rejudged"
-	BatchReleased      Kind = "batch_released"
-	BatchDiscarded     Kind = "batch_discarded"
-	BatchUsed          Kind = "batch_used"
-	BatchExpired       Kind = "batch_expired"
-	ClockStepped       Kind = "clock_stepped"
-	StoreFailed        Kind = "store_failed"
-	StoreRecovered     Kind = "store_recovered"
-	ConfigChanged      Kind = "config_changed"
-	NotificationSent   Kind = "notification_sent"
-	NotificationFailed Kind = "notification_failed"
+	ExcursionStarted  Kind = "excursion_started"
+	ExcursionEnded    Kind = "excursion_ended"
+	GapStarted        Kind = "gap_started"
+	GapEnded          Kind = "gap_ended"
+	ProbeFailed       Kind = "probe_failed"
+	ProbeRecovered    Kind = "probe_recovered"
+	AlarmRaised       Kind = "alarm_raised"
+	AlarmAcknowledged Kind = "alarm_acknowledged"
+	AlarmShelved      Kind = "alarm_shelved"
+	AlarmLapsed       Kind = "alarm_lapsed"
+	AlarmCleared      Kind = "alarm_cleared"
+	AlarmClosed       Kind = "alarm_closed"
+	BatchReceived     Kind = "batch_received"
+	BatchPlaced       Kind = "batch_placed"
+	BatchMoved        Kind = "batch_moved"
+	BatchTakenOut     Kind = "batch_taken_out"
+	BatchFlagged      Kind = "batch_flagged"
+	BatchQuarantined  Kind = "batch_quarantined"
+	BatchRejudged     Kind = "batch_rejudged"
+	BatchReleased     Kind = "batch_released"
+	BatchDiscarded    Kind = "batch_discarded"
+	BatchUsed         Kind = "batch_used"
+	BatchExpired      Kind = "batch_expired"
+
+	// Of the rest of a batch's life.
+	BatchOpened          Kind = "batch_opened"
+	BatchSplit           Kind = "batch_split"
+	BatchReturned        Kind = "batch_returned"
+	BatchHeld            Kind = "batch_held"
+	VialsUsed            Kind = "vials_used"      // some of a batch; batch_used is all that is left
+	VialsDiscarded       Kind = "vials_discarded" // likewise
+	LotRecalled          Kind = "lot_recalled"
+	UnitCounted          Kind = "unit_counted"
+	DecisionProposed     Kind = "decision_proposed"
+	PaperAttached        Kind = "paper_attached"
+	ProfileAdopted       Kind = "profile_adopted"
+	PlacementCorrected   Kind = "placement_corrected"
+	ReadingsImported     Kind = "readings_imported"
+	CalibrationCorrected Kind = "calibration_corrected"
+	ClockStepped         Kind = "clock_stepped"
+	StoreFailed          Kind = "store_failed"
+	StoreRecovered       Kind = "store_recovered"
+	ConfigChanged        Kind = "config_changed"
+	NotificationSent     Kind = "notification_sent"
+	NotificationFailed   Kind = "notification_failed"
 
 	// Of probes under check and of contacts.
 	ProbeTakenOut  Kind = "probe_taken_out" // under check from here on: kept, not judged
@@ -82,6 +98,20 @@ const EventVersion = 1
 //	batch_quarantined batch unit rule text reason doubtful
 //	batch_rejudged    batch rule reason
 //	batch_expired     batch unit expiry text
+//	batch_opened      batch [from_batch] count vials start use_by_at treatment by
+//	batch_split       batch from_batch count vials by
+//	batch_returned    batch unit [out_for_s] by
+//	batch_held        batch reason by
+//	vials_used        batch count vials [treatment] by
+//	vials_discarded   batch count vials reason by
+//	lot_recalled      lot batch_ids reason by
+//	unit_counted      unit missing unexpected [reason] by
+//	decision_proposed batch decision rules reason [maker_ref use_by spent] by
+//	paper_attached    batch paper by
+//	profile_adopted   batch profile label reason by
+//	placement_corrected batch corrects start(as told) reason by; time is what is right
+//	readings_imported unit probe [batch] readout start end by
+//	calibration_corrected probe start end points reason by
 //	probe_taken_out   unit probe start end(the latest) out_for by reason
 //	probe_put_back    unit probe start end by
 //	probe_checked     unit probe check by
@@ -135,9 +165,34 @@ type Event struct {
 	State       string   `json:"state,omitempty"`        // of a contact: open, closed, lost, present, raised, quiet, unknown
 	Purpose     string   `json:"out_for,omitempty"`      // why a probe is out: check, which, out
 	Check       *Check   `json:"check,omitempty"`        // on probe_checked
-	Config      *Config  `json:"config,omitempty"`       // on config_changed: whole, with what judges
-	Call        *Call    `json:"call,omitempty"`         // on what package alert has decided
-	JumpS       *float64 `json:"jump_s,omitempty"`       // on clock_stepped: by how much the record's own time went on at once
+	// FromBatch is the batch that the vials were of: on batch_split and
+	// batch_opened, where Batch is what they became.
+	FromBatch  string                    `json:"from_batch,omitempty"`
+	Count      int                       `json:"count,omitempty"`     // how many vials it is about; Vials is how many are left of Batch
+	Treatment  string                    `json:"treatment,omitempty"` // opaque
+	OutForS    float64                   `json:"out_for_s,omitempty"` // it was out for so long before it came in
+	UseBy      string                    `json:"use_by,omitempty"`    // a day that a signer has set
+	UseByAt    sensor.Instant            `json:"use_by_at,omitzero"`  // the end of it, or of the time in use
+	MakerRef   string                    `json:"maker_ref,omitempty"`
+	Decision   string                    `json:"decision,omitempty"`     // release, discard; the meaning of a signature
+	ProposedBy string                    `json:"proposed_by,omitempty"`  // the first of two signers
+	Cause      string                    `json:"common_cause,omitempty"` // the id of a decision about several batches
+	Corrects   uint64                    `json:"corrects,omitempty"`     // the seq of the event that was told wrongly
+	Units      []string                  `json:"units,omitempty"`
+	BatchIDs   []string                  `json:"batch_ids,omitempty"`  // lot_recalled: those concerned
+	Missing    []string                  `json:"missing,omitempty"`    // unit_counted: in the record, not in the unit
+	Unexpected []string                  `json:"unexpected,omitempty"` // unit_counted: in the unit, not in the record
+	Spent      []Spent                   `json:"spent,omitempty"`
+	Arrival    *Arrival                  `json:"arrival,omitempty"`
+	Origin     *Origin                   `json:"origin,omitempty"`
+	Paper      *Paper                    `json:"paper,omitempty"`
+	Readout    *Readout                  `json:"readout,omitempty"`
+	Points     []sensor.CalibrationPoint `json:"points,omitempty"`
+	Label      *Profile                  `json:"label,omitempty"` // profile_adopted: the revision, whole
+
+	Config *Config  `json:"config,omitempty"` // on config_changed: whole, with what judges
+	Call   *Call    `json:"call,omitempty"`   // on what package alert has decided
+	JumpS  *float64 `json:"jump_s,omitempty"` // on clock_stepped: by how much the record's own time went on at once
 }
 
 // A Check is what was found when a probe was held against a reference.

@@ -21,6 +21,16 @@ type Life struct {
 	Serial     string
 	Placements []Placement
 	Ended      *sensor.Instant // where life goes on after the last To
+	// Before is what it had been through before its record.
+	Before []Spent
+	// OpenedAt is when it was opened or mixed; 0: it is not.
+	OpenedAt sensor.Instant
+	// UseByAt is the end of the last day that a signer allows; 0: none.
+	UseByAt   sensor.Instant
+	FromBatch string
+	Arrival   *Arrival
+	Origin    *Origin
+	Papers    []Paper
 	// Dispositions are what people have decided of it, in order of time.
 	Dispositions []Disposition
 }

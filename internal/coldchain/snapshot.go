@@ -45,15 +45,18 @@ type Reason struct {
 
 // Exposure is what a batch has been through. Seconds with three decimals.
 type Exposure struct {
-	MonitoredS       float64      `json:"monitored_s"`
-	AboveS           float64      `json:"above_s"`
-	BelowS           float64      `json:"below_s"`
-	UnmonitoredS     float64      `json:"unmonitored_s"`
-	OutsideS         float64      `json:"outside_s"`
-	MinC             *sensor.Temp `json:"min_c"`
-	MaxC             *sensor.Temp `json:"max_c"`
-	MKTC             *float64     `json:"mkt_c"`
-	FreezeThawCycles int          `json:"freeze_thaw_cycles"`
+	MonitoredS   float64      `json:"monitored_s"`
+	AboveS       float64      `json:"above_s"`
+	BelowS       float64      `json:"below_s"`
+	UnmonitoredS float64      `json:"unmonitored_s"`
+	OutsideS     float64      `json:"outside_s"`
+	MinC         *sensor.Temp `json:"min_c"`
+	MaxC         *sensor.Temp `json:"max_c"`
+	MKTC         *float64     `json:"mkt_c"`
+	// FreezeThawCycles is how many there may have been: by this is judged.
+	FreezeThawCycles int `json:"freeze_thaw_cycles"`
+	// FreezeThawAtLeast is how many there were for certain.
+	FreezeThawAtLeast int `json:"freeze_thaw_at_least"`
 }
 
 // An Allowance is what a rule allows, and what is spent of it.
@@ -63,6 +66,9 @@ type Allowance struct {
 	LeftS float64 `json:"left_s"`
 	// TotalS is the whole of it.
 	TotalS float64 `json:"total_s"`
+	// Of a freeze–thaw rule, which has no seconds: cycles used and left.
+	Cycles     int `json:"cycles,omitempty"`
+	CyclesLeft int `json:"cycles_left,omitempty"`
 	// RunsOut is when it is spent if the batch stays beyond the limit; nil when it is not beyond now.
 	RunsOut *sensor.Instant `json:"runs_out,omitempty"`
 }
@@ -217,6 +223,9 @@ type UnitState struct {
 	UnmonitoredS     float64
 	BatchCount       int
 	FlaggedCount     int
+	VialCount        int            // of its batches that are counted
+	StableSince      sensor.Instant // in its range and monitored from then on; 0: it is not
+	CountedAt        sensor.Instant // when its boxes were counted last; 0: never
 }
 
 // ProbeState is a probe as it stands.
@@ -276,6 +285,54 @@ type BatchState struct {
 	RecordFrom   *sensor.Instant `json:"record_from,omitempty"`
 	OutsideSince *sensor.Instant `json:"outside_since,omitempty"`
 	Ended        *sensor.Instant `json:"ended,omitempty"`
+
+	Stage     Stage           `json:"stage,omitempty"`
+	FromBatch string          `json:"from_batch,omitempty"` // it was split off this one
+	OpenedAt  *sensor.Instant `json:"opened,omitempty"`
+	UseByAt   *sensor.Instant `json:"use_by,omitempty"` // the end of its time in use, or of what a signer has set; what comes first
+	Arrival   *Arrival        `json:"arrival,omitempty"`
+	Origin    *Origin         `json:"origin,omitempty"`
+	Before    []Spent         `json:"before,omitempty"` // what it had been through before its record
+	Papers    []Paper         `json:"papers,omitempty"`
+	Missing   []PaperKind     `json:"missing,omitempty"` // demanded by the label, and not there: it is not for use
+	Proposal  *Proposal       `json:"proposal,omitempty"`
+	// Forecasts are when allowances will be spent, the first one first.
+	Forecasts []Forecast `json:"forecasts,omitempty"`
+}
+
+// A Forecast is when a rule will break if nobody does anything.
+type Forecast struct {
+	Rule string `json:"rule"`
+	// AtPresent is when, if the temperature stays as it is; nil: then it will not.
+	AtPresent *sensor.Instant `json:"at_present,omitempty"`
+	// AtTrend is when, if the temperature goes on as it does; nil: then it will
+	// not, or it cannot be told. It lies between Earliest and Latest in nine
+	// cases of ten; Latest nil: perhaps never.
+	AtTrend  *sensor.Instant `json:"at_trend,omitempty"`
+	Earliest *sensor.Instant `json:"earliest,omitempty"`
+	Latest   *sensor.Instant `json:"latest,omitempty"`
+}
+
+// A Refuge is a unit that a batch could be moved to.
+type Refuge struct {
+	Unit   string       `json:"unit"`
+	Name   string       `json:"name"`
+	Temp   *sensor.Temp `json:"temperature_celsius,omitempty"`
+	Room   *int         `json:"room,omitempty"` // vials or boxes that it has room for; nil: its capacity is not stated
+	Boxes  bool         `json:"boxes,omitempty"`
+	Stable bool         `json:"stable"` // in its range for an hour, without a gap
+	Reason string       `json:"reason"` // why it stands here in the order
+}
+
+// A Rescue is a batch of a unit in trouble, with where it can go.
+type Rescue struct {
+	Batch   string          `json:"batch"`
+	Vials   int             `json:"vials,omitempty"`
+	Profile string          `json:"profile"`
+	LostAt  *sensor.Instant `json:"lost_at,omitempty"`
+	Lost    bool            `json:"lost"` // it is quarantined already
+	Refuges []Refuge        `json:"refuges"`
+	Reason  string          `json:"reason"` // why it stands here in the order
 }
 
 // JudgedBy is an instrument on whose readings a batch was judged.

@@ -171,13 +171,18 @@ func (p *reader) rng(v, parent value) (r coldchain.Range, ok bool) {
 }
 
 func (p *reader) unit(v value) {
-	f := v.fields("id", "name", "range", "max_gap", "probes", "guard", "alarms")
+	f := v.fields("id", "name", "range", "max_gap", "probes", "guard", "transport", "capacity", "count_every", "alarms")
 	u := coldchain.Unit{ID: f["id"].id(v), MaxGap: f["max_gap"].spanOr(MaxGapDefault(p.cfg.Sampling))}
 	u.Name = f["name"].str(u.ID)
 	u.Range, _ = p.rng(f["range"], v)
 	if u.MaxGap <= 0 {
 		f["max_gap"].bad("a reading must stand for some time; three sampling intervals are usual")
 	}
+	if t := f["transport"]; t.there() {
+		u.Transport, _ = t.boolean()
+	}
+	u.Capacity = p.capacity(f["capacity"])
+	u.CountEvery = f["count_every"].spanOr(coldchain.DefaultCountEvery)
 	p.unitProbes(f["probes"], v, &u)
 	g := guard(f["guard"], u.Range)
 	seen := map[string]bool{}

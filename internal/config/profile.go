@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 )
 
 func (p *reader) profile(v value) {
-	f := v.fields("id", "title", "source", "range", "confirm", "outside", "unmonitored", "delta_h", "guard", "rules")
+	f := v.fields("id", "title", "source", "range", "confirm", "outside", "unmonitored", "delta_h", "guard", "thaw_above", "thaw_for", "thaw_outside", "in_use", "stages", "signatures", "demands", "rules")
 	x := coldchain.Profile{
 		ID:          f["id"].id(v),
 		Source:      strings.TrimSpace(f["source"].str("")),
@@ -40,6 +41,9 @@ func (p *reader) profile(v value) {
 		}
 		x.Outside.Grace = g["grace"].spanOr(x.Outside.Grace)
 	}
+	p.thaw(f, &x)
+	p.stages(f["stages"], &x)
+	p.papers(f, &x)
 	seen := map[string]bool{}
 	for _, r := range f["rules"].items() {
 		rule, fine := p.rule(r, x)
@@ -47,7 +51,7 @@ func (p *reader) profile(v value) {
 		switch {
 		case key == "":
 			continue
-		case key == coldchain.RuleExcursion || key == coldchain.RuleUnmonitored || key == coldchain.RuleBatch:
+		case slices.Contains(builtInRules, key):
 			r.bad("%q is the name of a built-in rule; take another id", rule.ID)
 		case seen[key]:
 			r.bad("there is a rule %q in this profile already", rule.ID)
@@ -67,24 +71,33 @@ func (p *reader) profile(v value) {
 }
 
 func (p *reader) rule(v value, x coldchain.Profile) (coldchain.Rule, bool) {
-	f := v.fields("id", "above", "below", "inclusive", "for", "total", "within", "unmonitored", "mkt_above")
+	f := v.fields("id", "above", "below", "inclusive", "for", "total", "within", "unmonitored", "mkt_above", "freeze_thaw", "stage")
 	r := coldchain.Rule{ID: f["id"].id(v)}
 	kinds := 0
-	for _, k := range []string{"above", "below", "unmonitored", "mkt_above"} {
+	for _, k := range []string{"above", "below", "unmonitored", "mkt_above", "freeze_thaw"} {
 		if f[k].there() {
 			kinds++
 		}
 	}
 	switch {
 	case kinds == 0:
-		v.bad("rule %s has no limit: give above, below, mkt_above or `unmonitored: true`", r.ID)
+		v.bad("rule %s has no limit: give above, below, mkt_above, freeze_thaw or `unmonitored: true`", r.ID)
 		return r, false
 	case kinds > 1:
 		v.bad("rule %s asks for several things at once; make a rule of each", r.ID)
 		return r, false
 	}
 	var ok bool
+	if f["stage"].there() {
+		r.Stage = coldchain.Stage(f["stage"].oneOf("", stageNames...))
+		if f["mkt_above"].there() || f["unmonitored"].there() || f["freeze_thaw"].there() {
+			f["stage"].bad("a stage goes with above and below alone")
+			return r, false
+		}
+	}
 	switch {
+	case f["freeze_thaw"].there():
+		return p.cycles(f, x, r)
 	case f["mkt_above"].there():
 		r.MKT = true
 		r.Limit.Side = coldchain.Above
@@ -148,7 +161,7 @@ func (p *reader) allowances(v value, x coldchain.Profile) {
 	anyHigh, anyLow := false, false
 	for _, r := range x.Rules {
 		switch {
-		case r.MKT || r.Unmonitored:
+		case r.MKT || r.Unmonitored || r.FreezeThaw || r.Stage != "" && r.Stage != coldchain.Storage:
 		case r.Limit.Side == coldchain.Above:
 			anyHigh = true
 			high = high || r.Limit.At <= x.Range.High
@@ -174,7 +187,7 @@ func (p *reader) allowances(v value, x coldchain.Profile) {
 // holders warns of a profile that no unit can hold.
 func (p *reader) holders(v value, x coldchain.Profile) {
 	for _, u := range p.cfg.Units {
-		if label := x.Label(); u.Range.Low >= label.Low && u.Range.High <= label.High {
+		if label := x.Label(); !u.Transport && u.Range.Low >= label.Low && u.Range.High <= label.High {
 			return
 		}
 	}
