@@ -31,7 +31,7 @@ func (p Profile) WithGuard(g sensor.Temp) Profile {
 	p.Range = Range{Low: p.Range.Low + g, High: p.Range.High - g}
 	p.Rules = append([]Rule(nil), p.Rules...)
 	for i := range p.Rules {
-		if r := &p.Rules[i]; !r.MKT && !r.Unmonitored {
+		if r := &p.Rules[i]; !r.MKT && !r.Unmonitored && !r.FreezeThaw {
 			r.Limit.At, r.Guard = r.Limit.inwards(g), g
 		}
 	}

@@ -9,7 +9,7 @@ import (
 // deadlineOf is when the rule breaks if nothing new comes.
 func (s *ruleState) deadline() sensor.Instant {
 	r, m := s.rule, s.m
-	if s.Broken || r.MKT || !m.Open {
+	if s.Broken || r.MKT || r.FreezeThaw || !m.Open {
 		return never
 	}
 	switch {
