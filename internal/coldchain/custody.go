@@ -189,7 +189,7 @@ func (e *Evaluator) Apply(ev Event) error {
 		}
 	case BatchReleased:
 		if !late {
-			e.plan(plan{At: ev.Time, Phase: phaseRelease, Batch: b.id(), Rules: ev.Rules})
+			e.plan(plan{At: ev.Time, Phase: phaseRelease, Batch: b.id(), Rules: ev.Rules, Allow: ev.Spent, UseByAt: ev.UseByAt})
 		}
 	case BatchDiscarded, BatchUsed:
 		b.close(ev.Time)

@@ -65,8 +65,13 @@ type plan struct {
 	Phase phase
 	Batch string
 	Unit  string
-	Rules []string
 	End   Verdict
+
+	// Of a release: the reasons it answers (nil: all that hold then), what it
+	// allows anew, and the end of the last day it allows.
+	Rules   []string
+	Allow   []Spent
+	UseByAt sensor.Instant
 }
 
 type phase uint8
@@ -326,7 +331,7 @@ func (e *Evaluator) close() {
 				e.idle = append(e.idle, fmt.Errorf("release at %s: %w", t, err))
 				break
 			}
-			b.release(e, t, rules)
+			b.release(e, t, Disposition{At: t, Rules: rules, Allow: p.Allow, UseByAt: p.UseByAt})
 		case phaseFinish:
 			b.finish(e, t, p.End)
 		}

@@ -42,6 +42,11 @@ type Disposition struct {
 	Rules   []string // the reasons that a release answers; nil: all that hold then
 	By      string
 	Reason  string
+	// Allow is what a release allows anew of rules that it answers: a sum that
+	// was spent breaks again when that much more has been used.
+	Allow []Spent
+	// UseByAt is the end of the last day that a release allows; 0: none.
+	UseByAt sensor.Instant
 }
 
 // A Result is what a replay finds. Lists are in order of time.
@@ -177,7 +182,7 @@ func (e *Evaluator) AddLife(l Life) error {
 			e.plan(plan{At: d.At, Phase: phaseFinish, Batch: b.id(), End: Discarded})
 			continue
 		}
-		e.plan(plan{At: d.At, Phase: phaseRelease, Batch: b.id(), Rules: d.Rules})
+		e.plan(plan{At: d.At, Phase: phaseRelease, Batch: b.id(), Rules: d.Rules, Allow: d.Allow, UseByAt: d.UseByAt})
 	}
 	return nil
 }

@@ -248,14 +248,15 @@ func (b *batch) lossDeadline() sensor.Instant {
 	return t
 }
 
-// release answers the reasons it names, up to t. What was spent stays spent.
-func (b *batch) release(e *Evaluator, t sensor.Instant, rules []string) {
+// release answers the reasons that d.Rules names, up to t. What was spent
+// stays spent, but for what d allows anew.
+func (b *batch) release(e *Evaluator, t sensor.Instant, d Disposition) {
 	if b.Where == stored || b.Where == outside {
 		b.turn(e, t)
 	}
 	for i := range b.Reasons {
 		r := &b.Reasons[i]
-		if r.Released || !slices.Contains(rules, r.Rule) {
+		if r.Released || !slices.Contains(d.Rules, r.Rule) {
 			continue
 		}
 		r.Released = true
