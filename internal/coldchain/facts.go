@@ -7,8 +7,8 @@ import (
 
 // A Fact is a line of what else is known of a batch, for people.
 type Fact struct {
-	Name string
-	Text string
+	Name string `json:"name"`
+	Text string `json:"text"`
 }
 
 // Facts are what else is known of the batch beside its Words, which tell that
@@ -128,12 +128,6 @@ func (s Spent) Text() string {
 		return fmt.Sprintf("%s %d cycles", s.Rule, s.Cycles)
 	}
 	return s.Rule + " " + Span(s.S)
-}
-
-// Line tells of a paper in one line: what it is, its file, who has looked at
-// it and when it came.
-func (p Paper) Line(r Reader) string {
-	return fmt.Sprintf("%s: %s, checked by %s, attached %s by %s", p.Kind.Text(), p.Name, p.Checked, r.Clock(p.At), p.By)
 }
 
 // RecordText is a sentence about how far back the record goes; "" where there

@@ -157,10 +157,6 @@ func TestFacts(t *testing.T) {
 			t.Errorf("%d to %d: %q, want %q", c.least, c.most, got, c.want)
 		}
 	}
-	p := Paper{Kind: PaperLaboratory, Name: "a.pdf", Checked: "Ben Example", At: mixed, By: "Anna Example"}
-	if got := p.Line(r); got != "independent laboratory's result: a.pdf, checked by Ben Example, attached 5 May 08:05 by Anna Example" {
-		t.Error(got)
-	}
 }
 
 // An origin is whole when it names maker, product and source, and of cells the

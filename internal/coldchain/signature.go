@@ -77,9 +77,12 @@ func Signatures(events []Event, batch string) []Signature {
 	return list
 }
 
-// Text tells the decision in one line.
-func (s Signature) Text(r Reader) string {
-	text := r.Clock(s.At) + ": " + s.By + " " + s.Meaning
+// Text tells the decision in one line, with when.
+func (s Signature) Text(r Reader) string { return r.Clock(s.At) + ": " + s.What() }
+
+// What tells the decision in one line.
+func (s Signature) What() string {
+	text := s.By + " " + s.Meaning
 	if s.Batch != "" {
 		text += " " + s.Batch
 	}

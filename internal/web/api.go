@@ -185,8 +185,9 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 	}
 	answer(w, struct {
 		batchView
+		Facts      []coldchain.Fact      `json:"facts"`
 		Signatures []coldchain.Signature `json:"signatures"`
-	}{s.viewBatch(snap, b), signed})
+	}{s.viewBatch(snap, b), b.Facts(s.reader(snap)), signed})
 }
 
 // signatures are what people have decided of a batch.
