@@ -259,9 +259,10 @@ func (c *batchUse) Run(a *app) error { return c.send(a, "use", coldchain.Command
 // batchLine is a batch as the API gives it.
 type batchLine struct {
 	coldchain.BatchState
-	Range   string          `json:"range"` // of its profile, in words
-	Flagged bool            `json:"flagged"`
-	Words   coldchain.Words `json:"words"`
+	Range    string              `json:"range"` // of its profile, in words
+	Flagged  bool                `json:"flagged"`
+	Words    coldchain.Words     `json:"words"`
+	VialText *coldchain.VialText `json:"vial_text,omitempty"` // what stands on a vial that is opened
 }
 
 // batches asks the daemon, or reads the record of one that does not run.
@@ -291,7 +292,7 @@ func batches(a *app, dir string) ([]batchLine, error) {
 		if b.Now == coldchain.NowInRange {
 			b.Now = coldchain.NowNoData
 		}
-		list = append(list, batchLine{*b, b.Profile.RangeText(), b.Verdict.Flagged(), b.Words(reader, unit)})
+		list = append(list, batchLine{*b, b.Profile.RangeText(), b.Verdict.Flagged(), b.Words(reader, unit), b.VialText(reader)})
 	}
 	return list, nil
 }

@@ -135,9 +135,9 @@ func TestPapersOnTheCommandLine(t *testing.T) {
 		"batch attach EX-9 coa.pdf --kind certificate --checked-by Ben --by Anna":        "no batch EX-9 is known",
 		"batch attach EX-1 coa.pdf --kind label --checked-by Ben --by Anna --at tuesday": "write it as 2026-05-02T10:36:00Z",
 		"batch attach EX-1 --source fish --by Anna":                                      "it is one of plant, human, animal, other",
-		"batch file EX-1":                                                                "batch EX-1 has no papers",
-		"batch file EX-9":                                                                "neither the SHA-256 of a paper, 64 hex digits, nor a batch",
-		"batch file " + strings.Repeat("0", 64):                                          "no file",
+		"batch file EX-1":                       "batch EX-1 has no papers",
+		"batch file EX-9":                       "neither the SHA-256 of a paper, 64 hex digits, nor a batch",
+		"batch file " + strings.Repeat("0", 64): "no file",
 	} {
 		step(line, exitFailed, want)
 	}
@@ -238,4 +238,3 @@ func FuzzReadBox(f *testing.F) {
 		}
 	})
 }
-

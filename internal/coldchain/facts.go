@@ -3,6 +3,8 @@ package coldchain
 import (
 	"fmt"
 	"strings"
+
+	"coldkeep/sensor"
 )
 
 // A Fact is a line of what else is known of a batch, for people.
@@ -49,6 +51,34 @@ func (b *BatchState) Facts(r Reader) (list []Fact) {
 		add("Waits for a second signature", text)
 	}
 	return list
+}
+
+// A VialText is what stands on an opened vial: until when, large, and from when.
+type VialText struct {
+	Head string `json:"head"` // USE BY 13:05
+	Foot string `json:"foot"` // 2 May, mixed 09:05
+}
+
+// VialText is what is written on the vials of an opened batch, by the site's
+// clocks; nil while it is not opened.
+func (b *BatchState) VialText(r Reader) *VialText {
+	if b.OpenedAt == nil {
+		return nil
+	}
+	clock := func(t sensor.Instant) string { return t.Time().In(r.Location).Format("15:04") }
+	until := b.openUntil()
+	if until == nil || b.Profile.InUse == 0 {
+		return &VialText{"OPENED " + clock(*b.OpenedAt), r.Day(*b.OpenedAt)}
+	}
+	end := *until
+	if clock(end) == "00:00" {
+		end-- // of the day that ends then: 00:00 is taken for its beginning
+	}
+	mixed := clock(*b.OpenedAt)
+	if r.Day(*b.OpenedAt) != r.Day(end) {
+		mixed = r.Clock(*b.OpenedAt)
+	}
+	return &VialText{"USE BY " + clock(end), r.Day(end) + ", mixed " + mixed}
 }
 
 // thawText tells how often it may have thawed; "" where that is not counted.

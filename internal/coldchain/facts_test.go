@@ -159,6 +159,31 @@ func TestFacts(t *testing.T) {
 	}
 }
 
+// What stands on a vial is by the site's clocks, and names its day.
+func TestWhatStandsOnAVial(t *testing.T) {
+	london, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Reader{Now: at("2026-05-05 09:14"), Location: london}
+	mixed, midnight := at("2026-05-05 08:05"), at("2026-05-05 23:00")
+	for _, c := range []struct {
+		b    BatchState
+		want *VialText
+	}{
+		{BatchState{}, nil},
+		{BatchState{OpenedAt: &mixed, Profile: Profile{InUse: 4 * time.Hour}}, &VialText{"USE BY 13:05", "5 May, mixed 09:05"}},
+		{BatchState{OpenedAt: &mixed, Profile: Profile{InUse: 28 * time.Hour}}, &VialText{"USE BY 13:05", "6 May, mixed 5 May 09:05"}},
+		{BatchState{OpenedAt: &mixed}, &VialText{"OPENED 09:05", "5 May"}},
+		{BatchState{OpenedAt: &mixed, UseByAt: &midnight}, &VialText{"OPENED 09:05", "5 May"}},
+		{BatchState{OpenedAt: &mixed, UseByAt: &midnight, Profile: Profile{InUse: 28 * time.Hour}}, &VialText{"USE BY 23:59", "5 May, mixed 09:05"}},
+	} {
+		if got := c.b.VialText(r); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%+v, want %+v", got, c.want)
+		}
+	}
+}
+
 // An origin is whole when it names maker, product and source, and of cells the
 // tissue too.
 func TestAnOriginIsWhole(t *testing.T) {

@@ -123,13 +123,15 @@ func (s *Server) unit(w http.ResponseWriter, r *http.Request) {
 // batchView is a batch as the API tells it: as in a replay, with the words.
 type batchView struct {
 	coldchain.BatchState
-	Range   string          `json:"range"` // of its profile, in words
-	Flagged bool            `json:"flagged"`
-	Words   coldchain.Words `json:"words"`
+	Range    string              `json:"range"` // of its profile, in words
+	Flagged  bool                `json:"flagged"`
+	Words    coldchain.Words     `json:"words"`
+	VialText *coldchain.VialText `json:"vial_text,omitempty"` // what stands on a vial that is opened
 }
 
 func (s *Server) viewBatch(snap *coldchain.Snapshot, b *coldchain.BatchState) batchView {
-	return batchView{*b, b.Profile.RangeText(), b.Verdict.Flagged(), b.Words(s.reader(snap), unitOf(snap, b.Unit))}
+	r := s.reader(snap)
+	return batchView{*b, b.Profile.RangeText(), b.Verdict.Flagged(), b.Words(r, unitOf(snap, b.Unit)), b.VialText(r)}
 }
 
 func unitOf(s *coldchain.Snapshot, id string) *coldchain.UnitState {
