@@ -14,7 +14,7 @@ import (
 
 // checkpointVersion changes with the shape or the meaning of what is kept.
 // A checkpoint is a cache: one of another version is not read.
-const checkpointVersion = 3
+const checkpointVersion = 4
 
 type checkpoint struct {
 	Version  int
@@ -137,9 +137,9 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 			x = &place{ID: p.ID}
 			e.places[p.ID] = x
 		}
-		u, lo, hi := x.unit, x.lo, x.hi
+		u, lo, hi, buffered := x.unit, x.lo, x.hi, x.buffered
 		*x = p
-		x.unit, x.lo, x.hi = u, lo, hi
+		x.unit, x.lo, x.hi, x.buffered = u, lo, hi, buffered
 	}
 	for _, p := range c.Units {
 		u := e.unitOf[p.ID]
@@ -167,7 +167,7 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 	}
 	for _, u := range e.units {
 		for _, x := range u.lines {
-			x.open, x.beyond = u.stand(x.Limit)
+			x.open, x.beyond = u.stand(x.lineKey)
 		}
 		u.bound()
 		u.reckon()
@@ -229,13 +229,7 @@ func (b *batch) rejoin(e *Evaluator, unit string) error {
 		}
 		b.unit = u
 		u.batches = append(u.batches, b)
-		for _, m := range b.Measures {
-			if m == b.dark {
-				b.lines = append(b.lines, nil)
-				continue
-			}
-			b.lines = append(b.lines, u.ask(m.Limit))
-		}
+		b.askUnit()
 	}
 	b.reckon()
 	return nil

@@ -189,7 +189,7 @@ func (e *Evaluator) Apply(ev Event) error {
 		}
 	case BatchReleased:
 		if !late {
-			e.plan(plan{At: ev.Time, Phase: phaseRelease, Batch: b.id(), Rules: ev.Rules})
+			e.plan(plan{At: ev.Time, Phase: phaseRelease, Batch: b.id(), Rules: ev.Rules, Allow: ev.Spent, UseByAt: ev.UseByAt, UseBy: ev.UseBy})
 		}
 	case BatchDiscarded, BatchUsed:
 		b.close(ev.Time)
@@ -214,19 +214,19 @@ func (e *Evaluator) Apply(ev Event) error {
 // nothing where it may.
 func (b *batch) blocked(t sensor.Instant) (why []string) {
 	for _, r := range b.Reasons {
-		if !r.Released && r.At <= t {
+		if !r.Released && r.At <= t && !r.Expires() {
 			why = append(why, r.Text)
 		}
 	}
-	if b.Life.ExpiresAt != 0 && b.Life.ExpiresAt <= t {
-		why = append(why, "its last day was "+b.Life.Expiry)
-	}
-	return why
+	return append(why, b.outlived(t)...)
 }
 
 // Blocked is the same of a batch as it stands.
 func (b *BatchState) Blocked(t sensor.Instant) []string {
-	x := batch{Life: Life{Expiry: b.Expiry, ExpiresAt: b.ExpiresAt}, Reasons: b.Reasons}
+	x := batch{Life: Life{Expiry: b.Expiry, ExpiresAt: b.ExpiresAt, UseBy: b.SignedUseBy, UseByAt: b.SignedUseByAt}, Reasons: b.Reasons, profile: &b.Profile}
+	if b.OpenedAt != nil {
+		x.Opened = *b.OpenedAt
+	}
 	return x.blocked(t)
 }
 

@@ -24,13 +24,21 @@ type place struct {
 	Checked    sensor.Instant // newest reading under check, good or not
 	Lost       bool           // silent while another of the unit's still reads
 
-	unit   *unit
-	lo, hi sensor.Temp // between these nothing of what is asked changes
+	buffered bool
+	unit     *unit
+	lo, hi   sensor.Temp // between these nothing of what is asked changes
+}
+
+// A lineKey is what a unit can be asked about: a limit, of all its judging
+// probes, or of the buffered ones among them alone.
+type lineKey struct {
+	Limit
+	Buffered bool
 }
 
 // A line is a limit that somebody asks a unit about, and how it stands there.
 type line struct {
-	Limit
+	lineKey
 	open   bool // some probe's last good reading is beyond
 	beyond bool // some standing reading is beyond
 	asked  int  // by how many
@@ -85,14 +93,16 @@ type excursion struct {
 }
 
 // ask gives the unit's line for a limit.
-func (u *unit) ask(l Limit) *line {
+func (u *unit) ask(l Limit) *line { return u.askOf(lineKey{Limit: l}) }
+
+func (u *unit) askOf(l lineKey) *line {
 	for _, x := range u.lines {
-		if x.Limit == l {
+		if x.lineKey == l {
 			x.asked++
 			return x
 		}
 	}
-	x := &line{Limit: l, asked: 1}
+	x := &line{lineKey: l, asked: 1}
 	u.lines = append(u.lines, x)
 	x.open, x.beyond = u.stand(l)
 	u.bound()
@@ -114,9 +124,9 @@ func (u *unit) drop(x *line) {
 }
 
 // stand tells how the judging probes stand to a limit.
-func (u *unit) stand(l Limit) (open, beyond bool) {
+func (u *unit) stand(l lineKey) (open, beyond bool) {
 	for _, p := range u.places[:u.judging] {
-		if p.Has && l.Beyond(p.Last) {
+		if p.Has && (p.buffered || !l.Buffered) && l.Beyond(p.Last) {
 			open = true
 			beyond = beyond || p.Stands
 		}
@@ -240,7 +250,7 @@ func (u *unit) turn(e *Evaluator, t sensor.Instant) (stopped bool) {
 		}
 	}
 	for _, x := range u.lines {
-		x.open, x.beyond = u.stand(x.Limit)
+		x.open, x.beyond = u.stand(x.lineKey)
 	}
 	u.bound()
 	u.high.turn(e, u, t)
@@ -258,10 +268,11 @@ func (u *unit) turn(e *Evaluator, t sensor.Instant) (stopped bool) {
 	return stopped
 }
 
-// standing says whether any judging probe's reading stands.
-func (u *unit) standing() bool {
+// standing says whether any judging probe's reading stands, or any of the
+// buffered ones among them.
+func (u *unit) standing(buffered bool) bool {
 	for _, p := range u.places[:u.judging] {
-		if p.Stands {
+		if p.Stands && (p.buffered || !buffered) {
 			return true
 		}
 	}
