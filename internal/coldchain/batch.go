@@ -193,6 +193,7 @@ func (b *batch) enter(e *Evaluator, u *unit, t sensor.Instant) {
 		b.seed(t)
 	}
 	u.handExtremes()
+	u.tally.begin(t)
 	b.Where, b.unit = stored, u
 	b.begins(t)
 	i, _ := slices.BinarySearchFunc(u.batches, b, func(x, y *batch) int { return x.order() - y.order() })

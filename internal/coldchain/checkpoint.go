@@ -42,6 +42,7 @@ type unitPoint struct {
 	Alarms    []alarm
 	Courses   []coursePack
 	Watch     watch
+	Tally     tally
 }
 
 type coursePack struct {
@@ -79,7 +80,7 @@ func (e *Evaluator) Checkpoint(cfg Config) ([]byte, error) {
 		}
 		u.handExtremes()
 		p := unitPoint{ID: u.cfg.ID, Since: u.since, Entered: u.Entered, Unmon: u.Unmonitored, UnmonAt: u.UnmonAt, OutMs: u.OutMs, UnmonMs: u.UnmonMs,
-			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low, Watch: u.watch}
+			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low, Watch: u.watch, Tally: u.tally}
 		for _, a := range u.alarms {
 			p.Alarms = append(p.Alarms, *a)
 		}
@@ -178,7 +179,7 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 
 func (u *unit) restore(p unitPoint) {
 	u.since, u.Entered, u.Unmonitored, u.UnmonAt = p.Since, p.Entered, p.Unmon, p.UnmonAt
-	u.OutMs, u.UnmonMs, u.HasGood, u.LastGood = p.OutMs, p.UnmonMs, p.HasGood, p.LastGood
+	u.OutMs, u.UnmonMs, u.HasGood, u.LastGood, u.tally = p.OutMs, p.UnmonMs, p.HasGood, p.LastGood, p.Tally
 	for _, x := range [2]struct {
 		to   *excursion
 		from excursion

@@ -16,6 +16,7 @@ func (b *batch) state(t sensor.Instant) BatchState {
 		Placements: slices.Clone(b.Life.Placements), Reasons: b.reasons(), Received: b.Received,
 		Unit: b.unitID(), JudgedBy: b.JudgedBy, Before: b.Life.Before, SignedUseBy: b.Life.UseBy, SignedUseByAt: b.Life.UseByAt,
 	}
+	b.showPapers(&s)
 	if b.Opened != 0 {
 		at := b.Opened
 		s.OpenedAt = &at
@@ -180,7 +181,7 @@ func (e *Evaluator) Units() []UnitState {
 	list := make([]UnitState, 0, len(e.units))
 	for _, u := range e.units {
 		s := UnitState{Unit: u.cfg, Unmonitored: u.Unmonitored || !u.Entered, UnmonitoredSince: u.UnmonAt,
-			OutOfRange: u.high.Open || u.low.Open, Temp: u.worst()}
+			OutOfRange: u.high.Open || u.low.Open, Temp: u.worst(), CountedAt: u.tally.Counted, CountDue: u.countDue()}
 		if !u.Entered {
 			s.UnmonitoredSince = u.since
 		}

@@ -60,6 +60,7 @@ type unit struct {
 	batches []*batch // those in it
 	watch   watch
 	courses []*course
+	tally   tally
 
 	Entered     bool // its first instant has come
 	Unmonitored bool
