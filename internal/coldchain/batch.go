@@ -196,6 +196,7 @@ func (b *batch) enter(e *Evaluator, u *unit, t sensor.Instant) {
 	u.tally.begin(t)
 	b.Where, b.unit = stored, u
 	b.begins(t)
+	b.lends(t)
 	i, _ := slices.BinarySearchFunc(u.batches, b, func(x, y *batch) int { return x.order() - y.order() })
 	u.batches = slices.Insert(u.batches, i, b)
 	b.askUnit()

@@ -21,6 +21,8 @@ type checkpoint struct {
 	Config   uint64 // hash
 	Now      sensor.Instant
 	Retired  []Unit // left the config, but batches need them
+	Loggers  []Unit // that travelled with batches which still count on them
+	Backups  []backup
 	Units    []unitPoint
 	Places   []place
 	Batches  []batchPoint
@@ -43,6 +45,8 @@ type unitPoint struct {
 	Courses   []coursePack
 	Watch     watch
 	Tally     tally
+	Spares    []spare
+	Lender    string
 }
 
 type coursePack struct {
@@ -73,14 +77,21 @@ func (e *Evaluator) Checkpoint(cfg Config) ([]byte, error) {
 	if !e.closed {
 		return nil, fmt.Errorf("write checkpoint: the instant %s is still open", e.now)
 	}
-	c := checkpoint{Version: checkpointVersion, Config: cfg.Hash(), Now: e.now, Plans: e.plans}
+	e.shed()
+	c := checkpoint{Version: checkpointVersion, Config: cfg.Hash(), Now: e.now, Plans: e.plans, Backups: e.backups}
 	for _, u := range e.units {
 		if u.gone {
 			c.Retired = append(c.Retired, u.cfg)
 		}
+		if u.logger {
+			c.Loggers = append(c.Loggers, u.cfg)
+		}
 		u.handExtremes()
 		p := unitPoint{ID: u.cfg.ID, Since: u.since, Entered: u.Entered, Unmon: u.Unmonitored, UnmonAt: u.UnmonAt, OutMs: u.OutMs, UnmonMs: u.UnmonMs,
-			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low, Watch: u.watch, Tally: u.tally}
+			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low, Watch: u.watch, Tally: u.tally, Lender: u.lender}
+		for _, x := range u.spares {
+			p.Spares = append(p.Spares, *x)
+		}
 		for _, a := range u.alarms {
 			p.Alarms = append(p.Alarms, *a)
 		}
@@ -132,6 +143,10 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 	for _, u := range c.Retired {
 		e.addUnit(u, c.Now).gone = true
 	}
+	for _, u := range c.Loggers {
+		e.enlist(u, c.Now).logger = true
+	}
+	e.backups = c.Backups
 	for _, p := range c.Places {
 		x := e.places[p.ID]
 		if x == nil {
@@ -193,6 +208,10 @@ func (u *unit) restore(p unitPoint) {
 		*u.alarms[i] = a
 		u.alarms[i].rule, u.alarms[i].line = rule, line
 		u.silent = u.silent || a.Raised && rule.NoData > 0
+	}
+	u.lender = p.Lender
+	for _, x := range p.Spares {
+		u.spares = append(u.spares, &x)
 	}
 	for _, c := range p.Courses {
 		u.courses = append(u.courses, c.unpack())

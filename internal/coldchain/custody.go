@@ -163,8 +163,15 @@ func (b *batch) answered(rules []string) ([]string, error) {
 // know of it all the same.
 func (e *Evaluator) Apply(ev Event) error {
 	late := ev.Time < e.now || ev.Time == e.now && e.closed
+	if ev.Kind == ReadingsImported {
+		e.importing(ev)
+		return nil
+	}
 	if ev.Kind == BatchReceived {
 		p := e.findProfile(ev.Profile)
+		if ev.Label != nil {
+			p = ev.Label // as it was when it was received, which is later
+		}
 		if p == nil {
 			return fmt.Errorf("receive batch %s: no profile %q", ev.Batch, ev.Profile)
 		}

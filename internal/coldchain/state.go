@@ -180,6 +180,9 @@ func (e *Evaluator) Units() []UnitState {
 	t := e.Now()
 	list := make([]UnitState, 0, len(e.units))
 	for _, u := range e.units {
+		if u.logger {
+			continue // it is there for what it saw, and nobody keeps anything in it
+		}
 		s := UnitState{Unit: u.cfg, Unmonitored: u.Unmonitored || !u.Entered, UnmonitoredSince: u.UnmonAt,
 			OutOfRange: u.high.Open || u.low.Open, Temp: u.worst(), CountedAt: u.tally.Counted, CountDue: u.countDue()}
 		if !u.Entered {

@@ -199,8 +199,11 @@ func (s *Store) events(ctx context.Context, query string, args ...any) ([]coldch
 }
 
 // Readings gives a probe's readings of [from, to) in order of time, at most
-// limit.
+// limit; of an imported logger too.
 func (s *Store) Readings(ctx context.Context, probe string, from, to sensor.Instant, limit int) ([]sensor.Reading, error) {
+	if strings.HasPrefix(strings.ToLower(probe), coldchain.LoggerPrefix) {
+		return s.imported(ctx, probe, from, to, limit)
+	}
 	for {
 		before, err := s.folds(ctx)
 		if err != nil {

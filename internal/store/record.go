@@ -69,6 +69,11 @@ func (s *Store) Record(ctx context.Context, step coldchain.Step) error {
 				return err
 			}
 		}
+		for i := range step.Imports {
+			if err := writeImport(ctx, tx, &step.Imports[i]); err != nil {
+				return err
+			}
+		}
 		for name, seq := range step.Cursors {
 			if _, err := tx.ExecContext(ctx, "INSERT INTO cursor VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq", name, seq); err != nil {
 				return fmt.Errorf("record cursor: %w", err)
