@@ -14,7 +14,7 @@ import (
 
 // checkpointVersion changes with the shape or the meaning of what is kept.
 // A checkpoint is a cache: one of another version is not read.
-const checkpointVersion = 3
+const checkpointVersion = 4
 
 type checkpoint struct {
 	Version  int
@@ -42,6 +42,11 @@ type unitPoint struct {
 	Alarms    []alarm
 	Courses   []coursePack
 	Watch     watch
+	Stable    sensor.Instant
+	Trail     trailPoint
+	Rise      trailPoint
+	RiseEvery int64
+	Habits    [2]habit
 }
 
 type coursePack struct {
@@ -79,7 +84,8 @@ func (e *Evaluator) Checkpoint(cfg Config) ([]byte, error) {
 		}
 		u.handExtremes()
 		p := unitPoint{ID: u.cfg.ID, Since: u.since, Entered: u.Entered, Unmon: u.Unmonitored, UnmonAt: u.UnmonAt, OutMs: u.OutMs, UnmonMs: u.UnmonMs,
-			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low, Watch: u.watch}
+			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low, Watch: u.watch,
+			Stable: u.Stable, Trail: u.trail.pack(), Rise: packSteps(u.rise.Steps, openStep{}), RiseEvery: u.rise.Every, Habits: u.habits}
 		for _, a := range u.alarms {
 			p.Alarms = append(p.Alarms, *a)
 		}
@@ -179,6 +185,9 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 func (u *unit) restore(p unitPoint) {
 	u.since, u.Entered, u.Unmonitored, u.UnmonAt = p.Since, p.Entered, p.Unmon, p.UnmonAt
 	u.OutMs, u.UnmonMs, u.HasGood, u.LastGood = p.OutMs, p.UnmonMs, p.HasGood, p.LastGood
+	u.Stable, u.habits = p.Stable, p.Habits
+	u.trail = trail{Steps: p.Trail.steps(), Open: p.Trail.Open}
+	u.rise = rise{Steps: p.Rise.steps(), Every: p.RiseEvery}
 	for _, x := range [2]struct {
 		to   *excursion
 		from excursion

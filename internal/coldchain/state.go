@@ -40,6 +40,7 @@ func (b *batch) state(t sensor.Instant) BatchState {
 			s.LostAt = &d
 		}
 	}
+	s.Forecasts = b.forecasts(t)
 	return s
 }
 
@@ -168,7 +169,7 @@ func (e *Evaluator) Units() []UnitState {
 	list := make([]UnitState, 0, len(e.units))
 	for _, u := range e.units {
 		s := UnitState{Unit: u.cfg, Unmonitored: u.Unmonitored || !u.Entered, UnmonitoredSince: u.UnmonAt,
-			OutOfRange: u.high.Open || u.low.Open, Temp: u.worst()}
+			OutOfRange: u.high.Open || u.low.Open, Temp: u.worst(), StableSince: u.Stable}
 		if !u.Entered {
 			s.UnmonitoredSince = u.since
 		}
@@ -201,6 +202,7 @@ func (e *Evaluator) Units() []UnitState {
 		}
 		for _, b := range u.batches {
 			s.BatchCount++
+			s.VialCount += max(b.Life.Vials, 0)
 			if v, _ := b.verdict(b.exposure(t)); v.Flagged() {
 				s.FlaggedCount++
 			}

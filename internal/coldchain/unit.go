@@ -53,6 +53,14 @@ type unit struct {
 	watch   watch
 	courses []*course
 
+	Stable   sensor.Instant // in its range and monitored since; 0: it is not
+	trail    trail
+	rise     rise
+	habits   [2]habit // above, below
+	ahead    *outlook // as of lookedAt, where looked
+	looked   bool
+	lookedAt sensor.Instant
+
 	Entered     bool // its first instant has come
 	Unmonitored bool
 	UnmonAt     sensor.Instant // since when it is as it is
@@ -204,6 +212,7 @@ func (u *unit) settle(e *Evaluator, t sensor.Instant) {
 	if good {
 		u.high.extremes(u, t)
 		u.low.extremes(u, t)
+		u.notice(t)
 	}
 	if len(u.courses) > 0 && (good || stopped) {
 		u.noteCourse(t)
@@ -246,6 +255,12 @@ func (u *unit) turn(e *Evaluator, t sensor.Instant) (stopped bool) {
 	u.high.turn(e, u, t)
 	u.low.turn(e, u, t)
 	u.monitor(e, t, !standing || u.high.doubtful() || u.low.doubtful())
+	switch fine := !u.Unmonitored && !u.high.Open && !u.low.Open; {
+	case !fine:
+		u.Stable = 0
+	case u.Stable == 0:
+		u.Stable = t
+	}
 	for _, a := range u.alarms {
 		a.turn(e, u, t)
 	}
@@ -330,6 +345,7 @@ func (x *excursion) end(e *Evaluator, u *unit, t sensor.Instant, reason string) 
 	}
 	u.OutMs += int64(t - x.Start)
 	x.Open = false
+	u.learn(x.kind)
 	r := x.result(u, t)
 	r.End = &t
 	e.foundExcursion(r)
