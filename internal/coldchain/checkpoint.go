@@ -47,6 +47,11 @@ type unitPoint struct {
 	Tally     tally
 	Spares    []spare
 	Lender    string
+	Stable    sensor.Instant
+	Trail     trailPoint
+	Rise      trailPoint
+	RiseEvery int64
+	Habits    [2]habit
 }
 
 type coursePack struct {
@@ -88,7 +93,8 @@ func (e *Evaluator) Checkpoint(cfg Config) ([]byte, error) {
 		}
 		u.handExtremes()
 		p := unitPoint{ID: u.cfg.ID, Since: u.since, Entered: u.Entered, Unmon: u.Unmonitored, UnmonAt: u.UnmonAt, OutMs: u.OutMs, UnmonMs: u.UnmonMs,
-			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low, Watch: u.watch, Tally: u.tally, Lender: u.lender}
+			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low, Watch: u.watch, Tally: u.tally, Lender: u.lender,
+			Stable: u.Stable, Trail: u.trail.pack(), Rise: packSteps(u.rise.Steps, openStep{}), RiseEvery: u.rise.Every, Habits: u.habits}
 		for _, x := range u.spares {
 			p.Spares = append(p.Spares, *x)
 		}
@@ -195,6 +201,9 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 func (u *unit) restore(p unitPoint) {
 	u.since, u.Entered, u.Unmonitored, u.UnmonAt = p.Since, p.Entered, p.Unmon, p.UnmonAt
 	u.OutMs, u.UnmonMs, u.HasGood, u.LastGood, u.tally = p.OutMs, p.UnmonMs, p.HasGood, p.LastGood, p.Tally
+	u.Stable, u.habits = p.Stable, p.Habits
+	u.trail = trail{Steps: p.Trail.steps(), Open: p.Trail.Open}
+	u.rise = rise{Steps: p.Rise.steps(), Every: p.RiseEvery}
 	for _, x := range [2]struct {
 		to   *excursion
 		from excursion

@@ -48,6 +48,7 @@ func (b *batch) state(t sensor.Instant) BatchState {
 			s.LostAt = &d
 		}
 	}
+	s.Forecasts = b.forecasts(t)
 	return s
 }
 
@@ -184,7 +185,7 @@ func (e *Evaluator) Units() []UnitState {
 			continue // it is there for what it saw, and nobody keeps anything in it
 		}
 		s := UnitState{Unit: u.cfg, Unmonitored: u.Unmonitored || !u.Entered, UnmonitoredSince: u.UnmonAt,
-			OutOfRange: u.high.Open || u.low.Open, Temp: u.worst(), CountedAt: u.tally.Counted, CountDue: u.countDue()}
+			OutOfRange: u.high.Open || u.low.Open, Temp: u.worst(), StableSince: u.Stable, CountedAt: u.tally.Counted, CountDue: u.countDue()}
 		if !u.Entered {
 			s.UnmonitoredSince = u.since
 		}
@@ -217,6 +218,7 @@ func (e *Evaluator) Units() []UnitState {
 		}
 		for _, b := range u.batches {
 			s.BatchCount++
+			s.VialCount += max(b.Life.Vials, 0)
 			if v, _ := b.verdict(b.exposure(t)); v.Flagged() {
 				s.FlaggedCount++
 			}

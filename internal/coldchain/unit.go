@@ -68,6 +68,14 @@ type unit struct {
 	spares  []*spare // backup loggers, by id
 	lender  string   // the one that stands in now; "" none
 
+	Stable   sensor.Instant // in its range and monitored since; 0: it is not
+	trail    trail
+	rise     rise
+	habits   [2]habit // above, below
+	ahead    *outlook // as of lookedAt, where looked
+	looked   bool
+	lookedAt sensor.Instant
+
 	Entered     bool // its first instant has come
 	Unmonitored bool
 	UnmonAt     sensor.Instant // since when it is as it is
@@ -221,6 +229,7 @@ func (u *unit) settle(e *Evaluator, t sensor.Instant) {
 	if good {
 		u.high.extremes(u, t)
 		u.low.extremes(u, t)
+		u.notice(t)
 	}
 	if len(u.courses) > 0 && (good || stopped) {
 		u.noteCourse(t)
@@ -272,6 +281,12 @@ func (u *unit) turn(e *Evaluator, t sensor.Instant) (stopped bool) {
 		u.low.admit(p)
 	}
 	u.monitor(e, t, !standing || u.high.doubtful() || u.low.doubtful())
+	switch fine := !u.Unmonitored && !u.high.Open && !u.low.Open; {
+	case !fine:
+		u.Stable = 0
+	case u.Stable == 0:
+		u.Stable = t
+	}
 	for _, a := range u.alarms {
 		a.turn(e, u, t)
 	}
@@ -357,6 +372,7 @@ func (x *excursion) end(e *Evaluator, u *unit, t sensor.Instant, reason string) 
 	}
 	u.OutMs += int64(t - x.Start)
 	x.Open = false
+	u.learn(x.kind)
 	r := x.result(u, t)
 	r.End = &t
 	e.foundExcursion(r)
