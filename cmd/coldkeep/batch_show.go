@@ -128,6 +128,10 @@ func showBatch(out io.Writer, b batchLine) error {
 	}
 	row("lowest, highest", "%s, %s", temp(x.MinC), temp(x.MaxC))
 	for _, al := range b.Allowance {
+		if al.OfCycles() {
+			row("allowance", "%s: %d freeze-thaw cycles used, %d left", al.Rule, al.Cycles, al.CyclesLeft)
+			continue
+		}
 		row("allowance", "%s: %s used, %s left", al.Rule, coldchain.Span(al.UsedS), coldchain.Span(al.LeftS))
 	}
 	return w.Flush()

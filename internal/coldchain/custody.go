@@ -163,8 +163,15 @@ func (b *batch) answered(rules []string) ([]string, error) {
 // know of it all the same.
 func (e *Evaluator) Apply(ev Event) error {
 	late := ev.Time < e.now || ev.Time == e.now && e.closed
+	if ev.Kind == ReadingsImported {
+		e.importing(ev)
+		return nil
+	}
 	if ev.Kind == BatchReceived {
 		p := e.findProfile(ev.Profile)
+		if ev.Label != nil {
+			p = ev.Label // as it was when it was received, which is later
+		}
 		if p == nil {
 			return fmt.Errorf("receive batch %s: no profile %q", ev.Batch, ev.Profile)
 		}
@@ -199,7 +206,7 @@ func (e *Evaluator) Apply(ev Event) error {
 		}
 	case BatchReleased:
 		if !late {
-			e.plan(plan{At: ev.Time, Phase: phaseRelease, Batch: b.id(), Rules: ev.Rules, Allow: ev.Spent, UseByAt: ev.UseByAt})
+			e.plan(plan{At: ev.Time, Phase: phaseRelease, Batch: b.id(), Rules: ev.Rules, Allow: ev.Spent, UseByAt: ev.UseByAt, UseBy: ev.UseBy})
 		}
 	case BatchDiscarded, BatchUsed:
 		b.close(ev.Time)
@@ -226,13 +233,11 @@ func (e *Evaluator) Apply(ev Event) error {
 // nothing where it may.
 func (b *batch) blocked(t sensor.Instant) (why []string) {
 	for _, r := range b.Reasons {
-		if !r.Released && r.At <= t {
+		if !r.Released && r.At <= t && !r.Expires() {
 			why = append(why, r.Text)
 		}
 	}
-	if b.Life.ExpiresAt != 0 && b.Life.ExpiresAt <= t {
-		why = append(why, "its last day was "+b.Life.Expiry)
-	}
+	why = append(why, b.outlived(t)...)
 	if list := b.missing(t); len(list) > 0 {
 		why = append(why, "papers are missing: "+missingText(list, b.Life.Origin))
 	}
@@ -241,7 +246,11 @@ func (b *batch) blocked(t sensor.Instant) (why []string) {
 
 // Blocked is the same of a batch as it stands.
 func (b *BatchState) Blocked(t sensor.Instant) []string {
-	x := batch{Life: Life{Expiry: b.Expiry, ExpiresAt: b.ExpiresAt, Papers: b.Papers, Origin: b.Origin, OriginAt: b.OriginAt}, Reasons: b.Reasons, profile: &b.Profile}
+	x := batch{Life: Life{Expiry: b.Expiry, ExpiresAt: b.ExpiresAt, UseBy: b.SignedUseBy, UseByAt: b.SignedUseByAt, Papers: b.Papers, Origin: b.Origin, OriginAt: b.OriginAt},
+		Reasons: b.Reasons, profile: &b.Profile}
+	if b.OpenedAt != nil {
+		x.Opened = *b.OpenedAt
+	}
 	return x.blocked(t)
 }
 

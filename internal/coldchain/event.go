@@ -262,6 +262,7 @@ type Step struct {
 	At         sensor.Instant
 	Sweeps     []sensor.Sweep // readings carry their Seq
 	Events     []Event        // carry their Seq
+	Imports    []Import       // what loggers had recorded; each with its event
 	Cursors    map[string]uint64
 	Checkpoint []byte // nil: none this time; else the evaluators' state after this step
 	Desk       []byte // the same of the part that calls people

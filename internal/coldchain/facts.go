@@ -33,8 +33,8 @@ func (b *BatchState) Facts(r Reader) (list []Fact) {
 	case InUse:
 		add("Stage", "in use")
 	}
-	if b.UseByAt != nil && b.inUseEnd() != *b.UseByAt {
-		add("Use by", r.Day(*b.UseByAt-1)+", as allowed by whoever released it")
+	if b.SignedUseByAt != 0 {
+		add("Use by", r.Day(b.SignedUseByAt-1)+", as allowed by whoever released it")
 	}
 	add("Frozen and thawed", b.thawText())
 	add("Comes from", b.Origin.Text())
@@ -88,30 +88,15 @@ func (b *BatchState) thawText() string {
 		return ""
 	}
 	s := "not since its record began"
-	switch {
-	case x.FreezeThawAtLeast < x.FreezeThawCycles && x.FreezeThawAtLeast == 0:
-		s = "perhaps " + times(x.FreezeThawCycles)
-	case x.FreezeThawAtLeast < x.FreezeThawCycles:
-		s = fmt.Sprintf("at least %d, perhaps %s", x.FreezeThawAtLeast, times(x.FreezeThawCycles))
-	case x.FreezeThawCycles > 0:
-		s = times(x.FreezeThawCycles)
+	if x.FreezeThawCycles > 0 {
+		s = CyclesText(x.FreezeThawAtLeast, x.FreezeThawCycles)
 	}
 	for _, rule := range b.Profile.Rules {
 		if rule.FreezeThaw {
-			s += "; the label entered allows " + times(rule.Cycles)
+			s += "; the label entered allows " + CyclesText(rule.Cycles, rule.Cycles)
 		}
 	}
 	return s
-}
-
-func times(n int) string {
-	switch n {
-	case 0:
-		return "none"
-	case 1:
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
 }
 
 // Text tells what was seen when it came; "" where nothing was looked at.

@@ -193,10 +193,10 @@ func (b *BatchState) goodWords(r Reader) Words {
 // lastDay is a sentence about the last day that the signer of a release has
 // set; "" where there is none.
 func (b *BatchState) lastDay(r Reader) string {
-	if b.UseByAt == nil || b.inUseEnd() == *b.UseByAt {
+	if b.SignedUseByAt == 0 {
 		return ""
 	}
-	return " Use by " + r.Day(*b.UseByAt-1) + "."
+	return " Use by " + r.Day(b.SignedUseByAt-1) + "."
 }
 
 // inUseEnd is the end of the time that the label gives once it is opened; 0
@@ -212,23 +212,19 @@ func (b *BatchState) inUseEnd() sensor.Instant {
 // in use, or of what a signer has set; what comes first. nil where neither is.
 func (b *BatchState) openUntil() *sensor.Instant {
 	end := b.inUseEnd()
-	switch {
-	case end == 0:
-		return b.UseByAt
-	case b.UseByAt == nil || end < *b.UseByAt:
-		return &end
+	if end == 0 || b.SignedUseByAt != 0 && b.SignedUseByAt < end {
+		end = b.SignedUseByAt
 	}
-	return b.UseByAt
+	if end == 0 {
+		return nil
+	}
+	return &end
 }
 
 // overBy is the first of its ends that lies behind t: of its time in use, of
 // what a signer has set, of its last day; 0 where none does.
 func (b *BatchState) overBy(t sensor.Instant) (first sensor.Instant) {
-	ends := []sensor.Instant{b.ExpiresAt, b.inUseEnd()}
-	if b.UseByAt != nil {
-		ends = append(ends, *b.UseByAt)
-	}
-	for _, end := range ends {
+	for _, end := range []sensor.Instant{b.ExpiresAt, b.inUseEnd(), b.SignedUseByAt} {
 		if end != 0 && end <= t && (first == 0 || end < first) {
 			first = end
 		}

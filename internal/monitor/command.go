@@ -166,6 +166,10 @@ func (m *Monitor) rejudge(ctx context.Context, s *coldchain.Step, late coldchain
 			if r.Released || r.Unsupported || known {
 				continue
 			}
+			if r.Expires() {
+				tell(coldchain.Event{Time: r.At, Kind: coldchain.BatchExpired, Batch: b.ID, Unit: b.Unit, Profile: b.ProfileID, Rule: r.Rule, Vials: b.Vials, Lot: b.Lot, Text: r.Text, Reason: r.Text})
+				continue
+			}
 			tell(coldchain.Event{Time: r.At, Kind: coldchain.BatchQuarantined, Batch: b.ID, Unit: b.Unit, Profile: b.ProfileID, Rule: r.Rule, Vials: b.Vials, Lot: b.Lot,
 				Doubtful: r.Doubtful, Text: r.Text, Reason: "its record broke the rule " + r.Rule + ": " + r.Text})
 		}

@@ -220,7 +220,7 @@ const (
 func batchOf(b *coldchain.BatchState) alert.Batch {
 	x := alert.Batch{ID: b.ID, Vials: max(b.Vials, 0), Lost: b.Verdict == coldchain.Quarantined, Flagged: b.Verdict == coldchain.InExcursion}
 	for _, r := range b.Reasons {
-		if !r.Released && x.Text == "" {
+		if !r.Released && !r.Expires() && x.Text == "" {
 			x.Text = r.Text
 		}
 	}

@@ -45,6 +45,7 @@ type Store interface {
 	Desk(ctx context.Context) (seq uint64, data []byte, err error)
 	AddFile(ctx context.Context, data []byte) (sha string, err error)
 	File(ctx context.Context, sha string) ([]byte, error)
+	Imports(ctx context.Context, probe string, from sensor.Instant) ([]coldchain.Import, error)
 }
 
 // Options say what is monitored.
