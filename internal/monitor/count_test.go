@@ -366,3 +366,40 @@ func FuzzBoxOf(f *testing.F) {
 		}
 	})
 }
+
+// A count that falls due at night waits for working hours, across a kill.
+func TestACountDueWaitsForTheDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNight(t, nightDuty(), time.Date(2026, 5, 4, 20, 0, 0, 0, time.UTC)) // a Monday
+		n.stop()
+		n.change = func(c *coldchain.Config) { c.Units[0].CountEvery, c.Units[1].CountEvery = 6*time.Hour, 6*time.Hour }
+		n.start()
+		begun := n.wall()
+		n.calls(begun)
+		until := func(hour, minute int) { time.Sleep(time.Date(2026, 5, 5, hour, minute, 0, 0, time.UTC).Sub(n.wall())) }
+		until(1, 50)
+		if l := n.holding(RuleCountDue); len(l) != 0 {
+			t.Errorf("ten minutes before: %+v", l)
+		}
+		until(2, 10)
+		if l := n.holding(RuleCountDue); len(l) != 2 || l[0].Unit != "fridge-1" || l[0].Severity != coldchain.Warning || !strings.Contains(l[0].Text, "coldkeep batch count fridge-1 -") {
+			t.Errorf("ten minutes after: %+v", l)
+		}
+		n.cancel()
+		n.start()
+		n.do(coldchain.Command{Name: "count", Unit: "fridge-1", Counted: []coldchain.Counted{{Batch: "EX-1", Vials: 4}}})
+		time.Sleep(20 * time.Second)
+		if l := n.holding(RuleCountDue); len(l) != 1 || l[0].Unit != "fridge-2" {
+			t.Errorf("one of two was counted: %+v", l)
+		}
+		until(7, 55)
+		if lines := n.calls(begun); len(lines) != 0 {
+			t.Errorf("called at night: %v", lines)
+		}
+		until(8, 5)
+		if lines := n.calls(begun); len(lines) == 0 {
+			t.Error("nobody is asked to count by day")
+		}
+		n.stop()
+	})
+}
