@@ -14,7 +14,7 @@ import (
 
 // checkpointVersion changes with the shape or the meaning of what is kept.
 // A checkpoint is a cache: one of another version is not read.
-const checkpointVersion = 3
+const checkpointVersion = 4
 
 type checkpoint struct {
 	Version  int
@@ -25,6 +25,7 @@ type checkpoint struct {
 	Places   []place
 	Batches  []batchPoint
 	Plans    []plan
+	Recalls  []recall
 	Profiles []Profile // of batches, as received
 }
 
@@ -72,7 +73,7 @@ func (e *Evaluator) Checkpoint(cfg Config) ([]byte, error) {
 	if !e.closed {
 		return nil, fmt.Errorf("write checkpoint: the instant %s is still open", e.now)
 	}
-	c := checkpoint{Version: checkpointVersion, Config: cfg.Hash(), Now: e.now, Plans: e.plans}
+	c := checkpoint{Version: checkpointVersion, Config: cfg.Hash(), Now: e.now, Plans: e.plans, Recalls: e.recalls}
 	for _, u := range e.units {
 		if u.gone {
 			c.Retired = append(c.Retired, u.cfg)
@@ -127,7 +128,7 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 	}
 	e := New(cfg, c.Now)
 	e.now, e.closed = c.Now, true
-	e.plans = c.Plans
+	e.plans, e.recalls = c.Plans, c.Recalls
 	for _, u := range c.Retired {
 		e.addUnit(u, c.Now).gone = true
 	}

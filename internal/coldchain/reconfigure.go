@@ -36,7 +36,7 @@ func (e *Evaluator) Reconfigure(at sensor.Instant, cfg Config) error {
 	if at > e.now {
 		e.advance(at)
 	}
-	e.profiles = map[string]*Profile{}
+	e.profiles, e.outdone = map[string]*Profile{}, nil
 	for i := range cfg.Profiles {
 		p := cfg.Profiles[i]
 		e.profiles[p.ID] = &p
@@ -207,23 +207,43 @@ func (e *Evaluator) dismiss(t sensor.Instant) {
 	}
 }
 
+// Said are the kinds of events that Latch asks for.
+var Said = []Kind{BatchQuarantined, BatchRejudged, BatchReleased, BatchSplit, BatchOpened, DecisionProposed}
+
 // Latch holds what the journal has said against what is known by now: a batch
-// once quarantined stays so until a person decides. said are the events of
-// the journal by which batches were quarantined and released, in order of
-// Seq. It tells of each reason that is no longer supported, and that the
+// once quarantined stays so until a person decides, and a decision that waits
+// for a second signature is void once a reason was told that its proposer did
+// not know. said are the events of the journal of the kinds of Said, in order
+// of Seq. It tells of each reason that is no longer supported, and that the
 // journal has not told of yet.
 func (e *Evaluator) Latch(said []Event, at sensor.Instant) []Event {
 	type key struct{ batch, rule string }
 	open := map[key]Event{}
 	told := map[key]bool{}
+	proposed := map[string]bool{}
 	for _, ev := range said {
 		k := key{ev.Batch, ev.Rule}
 		switch ev.Kind {
+		case BatchSplit, BatchOpened:
+			if ev.FromBatch == "" {
+				break
+			}
+			// What was said of a batch was said of all its vials.
+			proposed[ev.Batch] = proposed[ev.FromBatch]
+			for was, why := range open {
+				if was.batch == ev.FromBatch && why.Time <= ev.Time {
+					now := key{ev.Batch, was.rule}
+					open[now], told[now] = why, told[was]
+				}
+			}
+		case DecisionProposed:
+			proposed[ev.Batch] = true
 		case BatchQuarantined:
 			if _, ok := open[k]; !ok {
 				open[k] = ev
 			}
 			delete(told, k)
+			delete(proposed, ev.Batch)
 		case BatchRejudged:
 			told[k] = true
 		case BatchReleased:
@@ -236,6 +256,9 @@ func (e *Evaluator) Latch(said []Event, at sensor.Instant) []Event {
 	for _, b := range e.batches {
 		if b.gone() {
 			continue
+		}
+		if !proposed[b.id()] {
+			b.Proposal = nil
 		}
 		var keys []key
 		for k := range open {

@@ -31,6 +31,7 @@ func (b *batch) state(t sensor.Instant) BatchState {
 		at := b.EndedAt
 		s.Ended = &at
 	}
+	b.showCustody(&s)
 	s.Exposure = b.exposure(t)
 	s.Allowance = b.allowances(t)
 	s.Verdict, s.Since = b.verdict(s.Exposure)
@@ -156,7 +157,9 @@ func (b *batch) allowances(t sensor.Instant) []Allowance {
 func (e *Evaluator) Batches() []BatchState {
 	list := make([]BatchState, 0, len(e.batches))
 	for _, b := range e.batches {
-		list = append(list, b.state(e.Now()))
+		s := b.state(e.Now())
+		s.NewerProfile = e.hasNewer(b)
+		list = append(list, s)
 	}
 	return list
 }
