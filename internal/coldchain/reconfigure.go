@@ -218,7 +218,7 @@ var Said = []Kind{BatchQuarantined, BatchRejudged, BatchReleased, BatchSplit, Ba
 // journal has not told of yet.
 func (e *Evaluator) Latch(said []Event, at sensor.Instant) []Event {
 	type key struct{ batch, rule string }
-	open := map[key]Event{}
+	open, answered := map[key]Event{}, map[key]Event{}
 	told := map[key]bool{}
 	proposed := map[string]bool{}
 	for _, ev := range said {
@@ -230,10 +230,12 @@ func (e *Evaluator) Latch(said []Event, at sensor.Instant) []Event {
 			}
 			// What was said of a batch was said of all its vials.
 			proposed[ev.Batch] = proposed[ev.FromBatch]
-			for was, why := range open {
-				if was.batch == ev.FromBatch && why.Time <= ev.Time {
-					now := key{ev.Batch, was.rule}
-					open[now], told[now] = why, told[was]
+			for _, m := range []map[key]Event{open, answered} {
+				for was, why := range m {
+					if was.batch == ev.FromBatch && why.Time <= ev.Time {
+						now := key{ev.Batch, was.rule}
+						m[now], told[now] = why, told[was]
+					}
 				}
 			}
 		case DecisionProposed:
@@ -248,30 +250,36 @@ func (e *Evaluator) Latch(said []Event, at sensor.Instant) []Event {
 			told[k] = true
 		case BatchReleased:
 			for _, r := range ev.Rules {
+				if why, ok := open[key{ev.Batch, r}]; ok {
+					answered[key{ev.Batch, r}] = why
+				}
 				delete(open, key{ev.Batch, r})
 			}
 		}
 	}
 	var events []Event
 	for _, b := range e.batches {
-		if b.gone() {
-			continue
-		}
 		if !proposed[b.id()] {
 			b.Proposal = nil
 		}
-		var keys []key
-		for k := range open {
-			known := slices.ContainsFunc(b.Reasons, func(r Reason) bool { return r.Rule == k.rule && !r.Released })
-			if k.batch == b.id() && !known {
-				keys = append(keys, k)
+		// lost are those of m that nothing supports any more, as they were told.
+		lost := func(m map[key]Event, released bool) (keys []key) {
+			for k := range m {
+				if k.batch == b.id() && !slices.ContainsFunc(b.Reasons, func(r Reason) bool { return r.Rule == k.rule && r.Released == released }) {
+					keys = append(keys, k)
+				}
 			}
+			slices.SortFunc(keys, func(x, y key) int { return cmp.Compare(m[x].Seq, m[y].Seq) })
+			return keys
 		}
-		slices.SortFunc(keys, func(x, y key) int { return cmp.Compare(open[x].Seq, open[y].Seq) })
-		for _, k := range keys {
+		for _, k := range lost(answered, true) {
+			ev := answered[k]
+			b.Reasons = append(b.Reasons, Reason{Rule: k.rule, At: ev.Time, Doubtful: ev.Doubtful, Text: ev.Text, Unsupported: true, Released: true})
+		}
+		for _, k := range lost(open, false) {
 			ev := open[k]
 			b.Reasons = append(b.Reasons, Reason{Rule: k.rule, At: ev.Time, Doubtful: ev.Doubtful, Text: ev.Text, Unsupported: true})
-			if !told[k] {
+			if !told[k] && !b.gone() {
 				events = append(events, Event{V: EventVersion, Time: at, Kind: BatchRejudged, Batch: b.id(), Unit: b.unitID(), Profile: b.profile.ID, Rule: k.rule, Text: ev.Text,
 					Reason: fmt.Sprintf("what is known by now no longer breaks the rule %s; it stays quarantined until a person decides", k.rule)})
 			}

@@ -49,10 +49,14 @@ func (b *batch) verdict(x Exposure) (Verdict, sensor.Instant) {
 	if b.EndVerdict != "" {
 		return b.EndVerdict, b.EndedAt
 	}
+	first := never
 	for _, r := range b.Reasons {
 		if !r.Released {
-			return Quarantined, r.At
+			first = min(first, r.At)
 		}
+	}
+	if first != never {
+		return Quarantined, first
 	}
 	switch {
 	case b.ExpiredAt != 0:

@@ -316,6 +316,11 @@ func (m *Monitor) rebuild(ctx context.Context, until sensor.Instant, late ...col
 	if err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
+	for _, ev := range late { // the journal will say it, too
+		if slices.Contains(coldchain.Said, ev.Kind) {
+			said = append(said, ev)
+		}
+	}
 	told := e.Latch(said, until)
 	m.e = e
 	m.log.Info("judged again what no checkpoint covers", "from", from.String(), "readings", n, "took", time.Since(started).Round(time.Millisecond))
