@@ -44,9 +44,9 @@ type Evaluator struct {
 	// Lots that were recalled, in order of time: one that is received later is, too.
 	recalls []recall
 	outdone map[*Profile]bool // profiles of batches that the config has a newer revision of; nil: not looked for
-	next   sensor.Instant
-	stale  bool // next must be found anew
-	last   *place
+	next    sensor.Instant
+	stale   bool // next must be found anew
+	last    *place
 
 	events []Event
 	silent bool // tell nothing: nobody listens
