@@ -30,6 +30,9 @@ func (e *Evaluator) Order(c Command) (Event, error) {
 	if c.Name == "recall" {
 		return e.orderRecall(ev, c)
 	}
+	if c.Name == "count" {
+		return e.orderCount(ev, c)
+	}
 	if !ValidID(c.Batch) {
 		return ev, refuse("bad_request", "batch %q is no id: letters, digits and hyphens are", c.Batch)
 	}
@@ -44,6 +47,9 @@ func (e *Evaluator) Order(c Command) (Event, error) {
 	ev.Profile, ev.Lot, ev.Vials = b.profile.ID, b.Life.Lot, b.Life.Vials
 	if c.Name == "adopt" {
 		return e.orderAdopt(ev, c, b)
+	}
+	if c.Name == "attach" {
+		return e.orderAttach(ev, c, b)
 	}
 	if b.gone() {
 		return ev, refuse("conflict", "batch %s is %s: nothing more can be done with it", b.id(), b.ending())
@@ -77,7 +83,7 @@ func (e *Evaluator) Order(c Command) (Event, error) {
 	case "approve":
 		return e.orderApprove(ev, c, b)
 	}
-	return ev, refuse("bad_request", "no command %q: there are receive, place, move, return, take-out, split, open, use, hold, recall, release, discard, approve, adopt", c.Name)
+	return ev, refuse("bad_request", "no command %q: there are receive, place, move, return, take-out, split, open, use, hold, recall, release, discard, approve, adopt, attach, count", c.Name)
 }
 
 // Earliest is the first instant at which the event changes what is judged: of
@@ -115,6 +121,12 @@ func (e *Evaluator) Apply(ev Event) error {
 		if late {
 			return ErrLate
 		}
+		return nil
+	case ReadingsImported:
+		e.importing(ev)
+		return nil
+	case UnitCounted:
+		e.counted(ev)
 		return nil
 	}
 	b := e.find(ev.Batch)
@@ -160,7 +172,7 @@ func (e *Evaluator) Apply(ev Event) error {
 	case BatchReleased:
 		b.sign(ev)
 		if !late {
-			e.plan(plan{At: ev.Time, Phase: phaseRelease, Batch: b.id(), Rules: ev.Rules, Allow: ev.Spent, UseByAt: ev.UseByAt})
+			e.plan(plan{At: ev.Time, Phase: phaseRelease, Batch: b.id(), Rules: ev.Rules, Allow: ev.Spent, UseByAt: ev.UseByAt, UseBy: ev.UseBy})
 		}
 	case BatchDiscarded, BatchUsed:
 		b.sign(ev)
@@ -179,6 +191,8 @@ func (e *Evaluator) Apply(ev Event) error {
 			return ErrLate // it holds from the beginning on
 		}
 		e.adopt(b, ev)
+	case PaperAttached:
+		e.attach(b, ev)
 	default:
 		return nil
 	}
@@ -228,18 +242,13 @@ func (b *batch) touch(t sensor.Instant) { b.Touched = max(b.Touched, t) }
 // nothing where it may.
 func (b *batch) blocked(t sensor.Instant) (why []string) {
 	for _, r := range b.Reasons {
-		if r.At <= t && !b.wasReleased(r, t) {
+		if r.At <= t && !r.Expires() && !b.wasReleased(r, t) {
 			why = append(why, r.Text)
 		}
 	}
-	if b.Life.ExpiresAt != 0 && b.Life.ExpiresAt <= t {
-		why = append(why, "its last day was "+b.Life.Expiry)
-	}
-	if b.Life.UseByAt != 0 && b.Life.UseByAt <= t {
-		why = append(why, "the last day that its release allowed is over")
-	}
-	if end := b.inUseEnd(); end != 0 && end <= t {
-		why = append(why, fmt.Sprintf("it was opened at %s, and the label allows %s from then on", b.Life.OpenedAt, durationText(b.profile.InUse)))
+	why = append(why, b.outlived(t)...)
+	if list := b.missing(t); len(list) > 0 {
+		why = append(why, "papers are missing: "+missingText(list, b.Life.Origin))
 	}
 	return why
 }
@@ -257,25 +266,12 @@ func (b *batch) wasReleased(r Reason, t sensor.Instant) bool {
 	return true
 }
 
-// inUseEnd is when the time in use is over; 0 where it is not opened, or the
-// label does not say.
-func (b *batch) inUseEnd() sensor.Instant {
-	if b.Life.OpenedAt == 0 || b.profile == nil || b.profile.InUse == 0 {
-		return 0
-	}
-	return b.Life.OpenedAt.Add(b.profile.InUse)
-}
-
 // Blocked is the same of a batch as it stands.
 func (b *BatchState) Blocked(t sensor.Instant) []string {
-	x := batch{Life: Life{Expiry: b.Expiry, ExpiresAt: b.ExpiresAt}, Reasons: b.Reasons, Decisions: b.Decisions, profile: &b.Profile}
+	x := batch{Life: Life{Expiry: b.Expiry, ExpiresAt: b.ExpiresAt, UseBy: b.SignedUseBy, UseByAt: b.SignedUseByAt, Papers: b.Papers, Origin: b.Origin, OriginAt: b.OriginAt},
+		Reasons: b.Reasons, Decisions: b.Decisions, profile: &b.Profile}
 	if b.OpenedAt != nil {
-		x.Life.OpenedAt = *b.OpenedAt
-	}
-	for _, d := range b.Decisions {
-		if d.Decision == "release" && d.UseByAt != 0 {
-			x.Life.UseByAt = d.UseByAt
-		}
+		x.Opened = *b.OpenedAt
 	}
 	return x.blocked(t)
 }
@@ -373,13 +369,6 @@ func ValidID(s string) bool {
 
 // showCustody tells what people did with the batch.
 func (b *batch) showCustody(s *BatchState) {
-	l := &b.Life
-	s.FromBatch, s.Arrival, s.Origin, s.Before = l.FromBatch, l.Arrival, l.Origin, l.Before
+	s.FromBatch = b.Life.FromBatch
 	s.Decisions, s.Uses, s.Proposal = slices.Clip(b.Decisions), slices.Clip(b.Uses), b.Proposal
-	if at := l.OpenedAt; at != 0 {
-		s.OpenedAt = &at
-	}
-	if by := earliest(l.UseByAt, b.inUseEnd()); by != 0 {
-		s.UseByAt = &by
-	}
 }

@@ -51,6 +51,8 @@ type Evaluator struct {
 	events []Event
 	silent bool // tell nothing: nobody listens
 
+	backups []backup // loggers that fill what a unit's probes did not see
+
 	idle []error // releases that answered nothing; only a recording can have them
 
 	keep       bool // keep findings for Result
@@ -75,6 +77,7 @@ type plan struct {
 	Rules   []string
 	Allow   []Spent
 	UseByAt sensor.Instant
+	UseBy   string
 
 	Deed *Event // of phaseDeed: what was done
 }
@@ -82,11 +85,12 @@ type plan struct {
 type phase uint8
 
 const (
-	phaseEnd     phase = iota // of a placement
-	phaseOver                 // of a life that just ends
-	phaseBegin                // of a placement
-	phaseDeed                 // what else people do with a batch
-	phaseRelease              // and other decisions
+	phaseEnd   phase = iota // of a placement
+	phaseOver               // of a life that just ends
+	phaseBegin              // of a placement
+	phaseOpen
+	phaseDeed    // what else people do with a batch
+	phaseRelease // and other decisions
 	phaseFinish
 )
 
@@ -106,15 +110,27 @@ func New(cfg Config, since sensor.Instant) *Evaluator {
 	return e
 }
 
+// NewFrom is New for a record that something is known before: from is where
+// judging begins.
+func NewFrom(cfg Config, since, from sensor.Instant) *Evaluator {
+	e := New(cfg, since)
+	e.now = min(e.now, from-1)
+	return e
+}
+
 func (e *Evaluator) addUnit(c Unit, since sensor.Instant) *unit {
-	c = c.WithDefaults()
+	return e.enlist(c.WithDefaults(), since)
+}
+
+// enlist takes a unit with the alarms that it names, and no others.
+func (e *Evaluator) enlist(c Unit, since sensor.Instant) *unit {
 	u := &unit{cfg: c, order: len(e.units), since: since, expiry: since, next: since, changed: true}
 	for _, judging := range []bool{true, false} {
 		for _, p := range c.Probes {
 			if p.Judges != judging {
 				continue
 			}
-			x := &place{ID: p.ID, Instrument: p.Instrument, Judges: p.Judges, Entered: since, unit: u, lo: sensor.AbsoluteZero, hi: sensor.Hottest}
+			x := &place{ID: p.ID, Instrument: p.Instrument, Judges: p.Judges, Entered: since, unit: u, buffered: p.Medium == sensor.Buffered, lo: sensor.AbsoluteZero, hi: sensor.Hottest}
 			u.places = append(u.places, x)
 			e.places[p.ID] = x
 			if judging {
@@ -333,6 +349,10 @@ func (e *Evaluator) close() {
 			b.enter(e, e.unitOf[p.Unit], t)
 		case phaseDeed:
 			e.befall(b, *p.Deed, t)
+		case phaseOpen:
+			if b.Where != ended {
+				b.open(e, t)
+			}
 		case phaseRelease:
 			rules, err := b.answered(p.Rules)
 			switch {
@@ -345,7 +365,7 @@ func (e *Evaluator) close() {
 				rules = p.Rules
 			}
 			b.Proposal = nil
-			b.release(e, t, Disposition{At: t, Rules: rules, Allow: p.Allow, UseByAt: p.UseByAt})
+			b.release(e, t, Disposition{At: t, Rules: rules, Allow: p.Allow, UseByAt: p.UseByAt, UseBy: p.UseBy})
 		case phaseFinish:
 			b.finish(e, t, p.End)
 		}
@@ -357,7 +377,7 @@ func (e *Evaluator) close() {
 		}
 	}
 	e.limbo = e.limbo[:0]
-	if n := len(e.units); n > 0 && e.units[n-1].gone {
+	if n := len(e.units); n > 0 && (e.units[n-1].gone || e.units[n-1].logger) {
 		e.dismiss(t)
 	}
 	e.closed = true

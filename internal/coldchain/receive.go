@@ -83,6 +83,9 @@ func oneOf(list []string) string {
 // receive takes a batch into the record.
 func (e *Evaluator) receive(ev Event) error {
 	p := e.findProfile(ev.Profile)
+	if ev.Label != nil {
+		p = ev.Label // as it was when it was received, which is later
+	}
 	if p == nil {
 		return fmt.Errorf("receive batch %s: no profile %q", ev.Batch, ev.Profile)
 	}

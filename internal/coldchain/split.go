@@ -62,9 +62,9 @@ func (b *batch) left(c Command) (int, error) {
 }
 
 func (e *Evaluator) orderOpen(ev Event, c Command, b *batch) (Event, error) {
-	if b.Life.OpenedAt != 0 {
-		s := fmt.Sprintf("batch %s was opened at %s already", b.id(), b.Life.OpenedAt)
-		if end := b.inUseEnd(); end != 0 {
+	if b.Opened != 0 {
+		s := fmt.Sprintf("batch %s was opened at %s already", b.id(), b.Opened)
+		if end := b.profile.inUseEnd(b.Opened); end != never {
 			s += ": it may be used until " + end.String()
 		}
 		return ev, refuse("conflict", "%s", s)
@@ -73,9 +73,8 @@ func (e *Evaluator) orderOpen(ev Event, c Command, b *batch) (Event, error) {
 		return ev, refuse("conflict", "batch %s must not be used: %s. If it was opened all the same, record it with why: --reason TEXT", b.id(), strings.Join(why, "; "))
 	}
 	ev.Kind, ev.Start = BatchOpened, c.At
-	ev.UseByAt = earliest(b.Life.ExpiresAt, b.Life.UseByAt)
 	if b.profile.InUse > 0 {
-		ev.UseByAt = earliest(ev.UseByAt, c.At.Add(b.profile.InUse))
+		ev.UseByAt = earliest(c.At.Add(b.profile.InUse), b.Life.ExpiresAt, b.Life.UseByAt)
 	}
 	if c.Count != 0 && c.Count != b.Life.Vials {
 		return e.orderPart(ev, c, b)
@@ -141,7 +140,8 @@ func (b *batch) inherit(e *Evaluator, p *batch, t sensor.Instant) {
 	}
 	x := p.copied()
 	x.Life = b.Life
-	x.Life.OpenedAt, x.Life.UseByAt = p.Life.OpenedAt, p.Life.UseByAt // which came by their instant
+	// These came at their instant.
+	x.Life.OpenedAt, x.Life.UseBy, x.Life.UseByAt = p.Life.OpenedAt, p.Life.UseBy, p.Life.UseByAt
 	x.Ending, x.Uses, x.Decisions, x.SplitAt, x.Touched, x.seat = b.Ending, b.Uses, b.Decisions, b.SplitAt, b.Touched, b.seat
 	x.AlarmRaised = false
 	*b = *x

@@ -94,6 +94,9 @@ func (m *Monitor) order(ctx context.Context, c coldchain.Command) (coldchain.Eve
 	if err != nil {
 		return coldchain.Event{}, err
 	}
+	if c, err = m.complete(ctx, c); err != nil {
+		return coldchain.Event{}, err
+	}
 	if c, err = m.dated(c); err != nil {
 		return coldchain.Event{}, err
 	}
@@ -211,6 +214,10 @@ func (m *Monitor) rejudge(ctx context.Context, s *coldchain.Step, late ...coldch
 			if r.Released || r.Unsupported || known {
 				continue
 			}
+			if r.Expires() {
+				tell(coldchain.Event{Time: r.At, Kind: coldchain.BatchExpired, Batch: b.ID, Unit: b.Unit, Profile: b.ProfileID, Rule: r.Rule, Vials: b.Vials, Lot: b.Lot, Text: r.Text, Reason: r.Text})
+				continue
+			}
 			tell(coldchain.Event{Time: r.At, Kind: coldchain.BatchQuarantined, Batch: b.ID, Unit: b.Unit, Profile: b.ProfileID, Rule: r.Rule, Vials: b.Vials, Lot: b.Lot,
 				Doubtful: r.Doubtful, Text: r.Text, Reason: r.Sentence()})
 			m.e.Void(b.ID)
@@ -248,7 +255,7 @@ func (m *Monitor) rejudge(ctx context.Context, s *coldchain.Step, late ...coldch
 var orders = []coldchain.Kind{coldchain.ConfigChanged, coldchain.BatchReceived, coldchain.BatchPlaced, coldchain.BatchMoved, coldchain.BatchTakenOut,
 	coldchain.BatchReleased, coldchain.BatchDiscarded, coldchain.BatchUsed,
 	coldchain.BatchReturned, coldchain.BatchSplit, coldchain.BatchOpened, coldchain.VialsUsed, coldchain.VialsDiscarded, coldchain.BatchHeld,
-	coldchain.LotRecalled, coldchain.DecisionProposed, coldchain.ProfileAdopted}
+	coldchain.LotRecalled, coldchain.DecisionProposed, coldchain.ProfileAdopted, coldchain.PaperAttached, coldchain.UnitCounted}
 
 // rebuild judges the record up to until, from the newest checkpoint that
 // knows all that came before it, or from the beginning, without telling
