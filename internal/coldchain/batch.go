@@ -193,8 +193,10 @@ func (b *batch) enter(e *Evaluator, u *unit, t sensor.Instant) {
 		b.seed(t)
 	}
 	u.handExtremes()
+	u.tally.begin(t)
 	b.Where, b.unit = stored, u
 	b.begins(t)
+	b.lends(t)
 	i, _ := slices.BinarySearchFunc(u.batches, b, func(x, y *batch) int { return x.order() - y.order() })
 	u.batches = slices.Insert(u.batches, i, b)
 	b.askUnit()

@@ -21,6 +21,8 @@ type checkpoint struct {
 	Config   uint64 // hash
 	Now      sensor.Instant
 	Retired  []Unit // left the config, but batches need them
+	Loggers  []Unit // that travelled with batches which still count on them
+	Backups  []backup
 	Units    []unitPoint
 	Places   []place
 	Batches  []batchPoint
@@ -42,6 +44,14 @@ type unitPoint struct {
 	Alarms    []alarm
 	Courses   []coursePack
 	Watch     watch
+	Tally     tally
+	Spares    []spare
+	Lender    string
+	Stable    sensor.Instant
+	Trail     trailPoint
+	Rise      trailPoint
+	RiseEvery int64
+	Habits    [2]habit
 }
 
 type coursePack struct {
@@ -72,14 +82,22 @@ func (e *Evaluator) Checkpoint(cfg Config) ([]byte, error) {
 	if !e.closed {
 		return nil, fmt.Errorf("write checkpoint: the instant %s is still open", e.now)
 	}
-	c := checkpoint{Version: checkpointVersion, Config: cfg.Hash(), Now: e.now, Plans: e.plans}
+	e.shed()
+	c := checkpoint{Version: checkpointVersion, Config: cfg.Hash(), Now: e.now, Plans: e.plans, Backups: e.backups}
 	for _, u := range e.units {
 		if u.gone {
 			c.Retired = append(c.Retired, u.cfg)
 		}
+		if u.logger {
+			c.Loggers = append(c.Loggers, u.cfg)
+		}
 		u.handExtremes()
 		p := unitPoint{ID: u.cfg.ID, Since: u.since, Entered: u.Entered, Unmon: u.Unmonitored, UnmonAt: u.UnmonAt, OutMs: u.OutMs, UnmonMs: u.UnmonMs,
-			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low, Watch: u.watch}
+			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low, Watch: u.watch, Tally: u.tally, Lender: u.lender,
+			Stable: u.Stable, Trail: u.trail.pack(), Rise: packSteps(u.rise.Steps, openStep{}), RiseEvery: u.rise.Every, Habits: u.habits}
+		for _, x := range u.spares {
+			p.Spares = append(p.Spares, *x)
+		}
 		for _, a := range u.alarms {
 			p.Alarms = append(p.Alarms, *a)
 		}
@@ -131,6 +149,10 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 	for _, u := range c.Retired {
 		e.addUnit(u, c.Now).gone = true
 	}
+	for _, u := range c.Loggers {
+		e.enlist(u, c.Now).logger = true
+	}
+	e.backups = c.Backups
 	for _, p := range c.Places {
 		x := e.places[p.ID]
 		if x == nil {
@@ -178,7 +200,10 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 
 func (u *unit) restore(p unitPoint) {
 	u.since, u.Entered, u.Unmonitored, u.UnmonAt = p.Since, p.Entered, p.Unmon, p.UnmonAt
-	u.OutMs, u.UnmonMs, u.HasGood, u.LastGood = p.OutMs, p.UnmonMs, p.HasGood, p.LastGood
+	u.OutMs, u.UnmonMs, u.HasGood, u.LastGood, u.tally = p.OutMs, p.UnmonMs, p.HasGood, p.LastGood, p.Tally
+	u.Stable, u.habits = p.Stable, p.Habits
+	u.trail = trail{Steps: p.Trail.steps(), Open: p.Trail.Open}
+	u.rise = rise{Steps: p.Rise.steps(), Every: p.RiseEvery}
 	for _, x := range [2]struct {
 		to   *excursion
 		from excursion
@@ -192,6 +217,10 @@ func (u *unit) restore(p unitPoint) {
 		*u.alarms[i] = a
 		u.alarms[i].rule, u.alarms[i].line = rule, line
 		u.silent = u.silent || a.Raised && rule.NoData > 0
+	}
+	u.lender = p.Lender
+	for _, x := range p.Spares {
+		u.spares = append(u.spares, &x)
 	}
 	for _, c := range p.Courses {
 		u.courses = append(u.courses, c.unpack())

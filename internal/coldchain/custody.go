@@ -26,6 +26,9 @@ func (e *Evaluator) Order(c Command) (Event, error) {
 	if strings.TrimSpace(c.By) == "" {
 		return ev, refuse("bad_request", "who does this? give --by NAME")
 	}
+	if c.Name == "count" {
+		return e.orderCount(ev, c)
+	}
 	if !ValidID(c.Batch) {
 		return ev, refuse("bad_request", "batch %q is no id: letters, digits and hyphens are", c.Batch)
 	}
@@ -38,6 +41,9 @@ func (e *Evaluator) Order(c Command) (Event, error) {
 	}
 	ev.Batch = b.id()
 	ev.Profile, ev.Lot, ev.Vials = b.profile.ID, b.Life.Lot, b.Life.Vials
+	if c.Name == "attach" {
+		return e.orderAttach(ev, c, b)
+	}
 	if b.gone() {
 		return ev, refuse("conflict", "batch %s is %s: nothing more can be done with it", b.id(), b.ending())
 	}
@@ -157,8 +163,15 @@ func (b *batch) answered(rules []string) ([]string, error) {
 // know of it all the same.
 func (e *Evaluator) Apply(ev Event) error {
 	late := ev.Time < e.now || ev.Time == e.now && e.closed
+	if ev.Kind == ReadingsImported {
+		e.importing(ev)
+		return nil
+	}
 	if ev.Kind == BatchReceived {
 		p := e.findProfile(ev.Profile)
+		if ev.Label != nil {
+			p = ev.Label // as it was when it was received, which is later
+		}
 		if p == nil {
 			return fmt.Errorf("receive batch %s: no profile %q", ev.Batch, ev.Profile)
 		}
@@ -166,6 +179,10 @@ func (e *Evaluator) Apply(ev Event) error {
 			ev.ExpiresAt = DayEnd(ev.Expiry, time.UTC) // written before the record told the instant
 		}
 		e.addBatch(Life{ID: ev.Batch, Profile: p.ID, Lot: ev.Lot, Vials: ev.Vials, Expiry: ev.Expiry, ExpiresAt: ev.ExpiresAt, GTIN: ev.GTIN, Serial: ev.Serial}, p, ev.Time)
+		return nil
+	}
+	if ev.Kind == UnitCounted {
+		e.counted(ev)
 		return nil
 	}
 	b := e.find(ev.Batch)
@@ -201,6 +218,8 @@ func (e *Evaluator) Apply(ev Event) error {
 		if !late {
 			e.plan(plan{At: ev.Time, Phase: phaseFinish, Batch: b.id(), End: v})
 		}
+	case PaperAttached:
+		e.attach(b, ev)
 	default:
 		return nil
 	}
@@ -218,12 +237,17 @@ func (b *batch) blocked(t sensor.Instant) (why []string) {
 			why = append(why, r.Text)
 		}
 	}
-	return append(why, b.outlived(t)...)
+	why = append(why, b.outlived(t)...)
+	if list := b.missing(t); len(list) > 0 {
+		why = append(why, "papers are missing: "+missingText(list, b.Life.Origin))
+	}
+	return why
 }
 
 // Blocked is the same of a batch as it stands.
 func (b *BatchState) Blocked(t sensor.Instant) []string {
-	x := batch{Life: Life{Expiry: b.Expiry, ExpiresAt: b.ExpiresAt, UseBy: b.SignedUseBy, UseByAt: b.SignedUseByAt}, Reasons: b.Reasons, profile: &b.Profile}
+	x := batch{Life: Life{Expiry: b.Expiry, ExpiresAt: b.ExpiresAt, UseBy: b.SignedUseBy, UseByAt: b.SignedUseByAt, Papers: b.Papers, Origin: b.Origin, OriginAt: b.OriginAt},
+		Reasons: b.Reasons, profile: &b.Profile}
 	if b.OpenedAt != nil {
 		x.Opened = *b.OpenedAt
 	}

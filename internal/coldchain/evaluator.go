@@ -48,6 +48,8 @@ type Evaluator struct {
 	events []Event
 	silent bool // tell nothing: nobody listens
 
+	backups []backup // loggers that fill what a unit's probes did not see
+
 	idle []error // releases that answered nothing; only a recording can have them
 
 	keep       bool // keep findings for Result
@@ -102,8 +104,20 @@ func New(cfg Config, since sensor.Instant) *Evaluator {
 	return e
 }
 
+// NewFrom is New for a record that something is known before: from is where
+// judging begins.
+func NewFrom(cfg Config, since, from sensor.Instant) *Evaluator {
+	e := New(cfg, since)
+	e.now = min(e.now, from-1)
+	return e
+}
+
 func (e *Evaluator) addUnit(c Unit, since sensor.Instant) *unit {
-	c = c.WithDefaults()
+	return e.enlist(c.WithDefaults(), since)
+}
+
+// enlist takes a unit with the alarms that it names, and no others.
+func (e *Evaluator) enlist(c Unit, since sensor.Instant) *unit {
 	u := &unit{cfg: c, order: len(e.units), since: since, expiry: since, next: since, changed: true}
 	for _, judging := range []bool{true, false} {
 		for _, p := range c.Probes {
@@ -349,7 +363,7 @@ func (e *Evaluator) close() {
 		}
 	}
 	e.limbo = e.limbo[:0]
-	if n := len(e.units); n > 0 && e.units[n-1].gone {
+	if n := len(e.units); n > 0 && (e.units[n-1].gone || e.units[n-1].logger) {
 		e.dismiss(t)
 	}
 	e.closed = true

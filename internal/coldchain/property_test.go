@@ -204,7 +204,7 @@ func plainResult(r Result) Result {
 		for j := range b.Reasons {
 			b.Reasons[j].Text = ""
 		}
-		b.LostAt = nil // a forecast, like RunsOut
+		b.LostAt, b.Forecasts = nil, nil // like RunsOut no finding
 		for j := range b.Allowance {
 			b.Allowance[j].RunsOut = nil
 		}

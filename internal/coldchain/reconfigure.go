@@ -57,7 +57,7 @@ func (e *Evaluator) Reconfigure(at sensor.Instant, cfg Config) error {
 		e.touch(u)
 	}
 	for _, u := range old {
-		if kept[u] {
+		if kept[u] || u.logger {
 			continue
 		}
 		if u.retire(e, at); e.needed(u) {
@@ -65,6 +65,11 @@ func (e *Evaluator) Reconfigure(at sensor.Instant, cfg Config) error {
 			e.touch(u)
 		} else {
 			delete(e.unitOf, u.cfg.ID)
+		}
+	}
+	for _, u := range old {
+		if u.logger {
+			e.units = append(e.units, u)
 		}
 	}
 	for i, u := range e.units {
@@ -115,7 +120,7 @@ func (u *unit) adopt(e *Evaluator, t sensor.Instant, c Unit) {
 				e.places[p.ID] = x
 			}
 			x.Judges, x.buffered = p.Judges, p.Medium == sensor.Buffered
-			if x.Stands = x.Stands && p.Judges; x.Stands {
+			if x.Stands = x.Stands && p.Judges; x.Stands && !x.Lent {
 				x.Until = x.At.Add(c.MaxGap)
 			}
 			places = append(places, x)
@@ -170,6 +175,7 @@ func (u *unit) adopt(e *Evaluator, t sensor.Instant, c Unit) {
 		for _, b := range u.batches {
 			b.ends(t)
 			b.begins(t)
+			b.lends(t)
 		}
 	}
 	u.bound()

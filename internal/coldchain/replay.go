@@ -31,6 +31,7 @@ type Life struct {
 	FromBatch string
 	Arrival   *Arrival
 	Origin    *Origin
+	OriginAt  sensor.Instant // when all of Origin was told; 0: at receipt
 	Papers    []Paper
 	// Dispositions are what people have decided of it, in order of time.
 	Dispositions []Disposition

@@ -16,6 +16,7 @@ func (b *batch) state(t sensor.Instant) BatchState {
 		Placements: slices.Clone(b.Life.Placements), Reasons: b.reasons(), Received: b.Received,
 		Unit: b.unitID(), JudgedBy: b.JudgedBy, Before: b.Life.Before, SignedUseBy: b.Life.UseBy, SignedUseByAt: b.Life.UseByAt,
 	}
+	b.showPapers(&s)
 	if b.Opened != 0 {
 		at := b.Opened
 		s.OpenedAt = &at
@@ -47,6 +48,7 @@ func (b *batch) state(t sensor.Instant) BatchState {
 			s.LostAt = &d
 		}
 	}
+	s.Forecasts = b.forecasts(t)
 	return s
 }
 
@@ -179,8 +181,11 @@ func (e *Evaluator) Units() []UnitState {
 	t := e.Now()
 	list := make([]UnitState, 0, len(e.units))
 	for _, u := range e.units {
+		if u.logger {
+			continue // it is there for what it saw, and nobody keeps anything in it
+		}
 		s := UnitState{Unit: u.cfg, Unmonitored: u.Unmonitored || !u.Entered, UnmonitoredSince: u.UnmonAt,
-			OutOfRange: u.high.Open || u.low.Open, Temp: u.worst()}
+			OutOfRange: u.high.Open || u.low.Open, Temp: u.worst(), StableSince: u.Stable, CountedAt: u.tally.Counted, CountDue: u.countDue()}
 		if !u.Entered {
 			s.UnmonitoredSince = u.since
 		}
@@ -213,6 +218,7 @@ func (e *Evaluator) Units() []UnitState {
 		}
 		for _, b := range u.batches {
 			s.BatchCount++
+			s.VialCount += max(b.Life.Vials, 0)
 			if v, _ := b.verdict(b.exposure(t)); v.Flagged() {
 				s.FlaggedCount++
 			}

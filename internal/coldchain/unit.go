@@ -23,6 +23,9 @@ type place struct {
 	Entered    sensor.Instant // when the instrument came
 	Checked    sensor.Instant // newest reading under check, good or not
 	Lost       bool           // silent while another of the unit's still reads
+	Lent       bool           // the last temperature is a backup logger's, which stands in for it
+	OwnHas     bool           // lent: it had said something itself before
+	OwnAt      sensor.Instant // lent: and when
 
 	buffered bool
 	unit     *unit
@@ -46,10 +49,11 @@ type line struct {
 
 // A unit is a storage unit in judgement.
 type unit struct {
-	cfg   Unit
-	order int
-	since sensor.Instant // when it entered the config
-	gone  bool           // left the config while batches need it
+	cfg    Unit
+	order  int
+	since  sensor.Instant // when it entered the config
+	gone   bool           // left the config while batches need it
+	logger bool           // a logger that travelled with batches: it is in no config
 
 	places  []*place // all probes, judging ones first
 	judging int      // how many judge
@@ -60,6 +64,17 @@ type unit struct {
 	batches []*batch // those in it
 	watch   watch
 	courses []*course
+	tally   tally
+	spares  []*spare // backup loggers, by id
+	lender  string   // the one that stands in now; "" none
+
+	Stable   sensor.Instant // in its range and monitored since; 0: it is not
+	trail    trail
+	rise     rise
+	habits   [2]habit // above, below
+	ahead    *outlook // as of lookedAt, where looked
+	looked   bool
+	lookedAt sensor.Instant
 
 	Entered     bool // its first instant has come
 	Unmonitored bool
@@ -169,7 +184,7 @@ func (u *unit) take(p *place, r *sensor.Reading) {
 	if r.Check {
 		p.Checked = r.Time
 		u.changed = u.changed || p.Lost
-		if p.Stands {
+		if p.reads() {
 			p.Until = r.Time
 			u.changed = true
 			u.expiry = min(u.expiry, r.Time)
@@ -180,10 +195,10 @@ func (u *unit) take(p *place, r *sensor.Reading) {
 		p.Last, p.At, p.Has = r.Temp, r.Time, true
 		return
 	}
-	if !p.Stands || u.silent || p.Lost || r.Temp < p.lo || r.Temp > p.hi {
+	if !p.Stands || p.Lent || u.silent || p.Lost || r.Temp < p.lo || r.Temp > p.hi {
 		u.changed = true
 	}
-	p.Has, p.Stands = true, true
+	p.Has, p.Stands, p.Lent = true, true, false
 	p.Last, p.At = r.Temp, r.Time
 	p.Until = r.Time.Add(u.cfg.MaxGap)
 	u.HasGood, u.LastGood = true, r.Time
@@ -214,6 +229,7 @@ func (u *unit) settle(e *Evaluator, t sensor.Instant) {
 	if good {
 		u.high.extremes(u, t)
 		u.low.extremes(u, t)
+		u.notice(t)
 	}
 	if len(u.courses) > 0 && (good || stopped) {
 		u.noteCourse(t)
@@ -236,7 +252,8 @@ func (u *unit) noteCourse(t sensor.Instant) {
 	}
 }
 
-// turn looks at everything anew. It tells whether a reading stopped standing.
+// turn looks at everything anew. It tells whether a reading stopped standing,
+// or began to stand for another.
 func (u *unit) turn(e *Evaluator, t sensor.Instant) (stopped bool) {
 	u.expiry = never
 	standing := false
@@ -244,6 +261,10 @@ func (u *unit) turn(e *Evaluator, t sensor.Instant) (stopped bool) {
 		if p.Stands && p.Until <= t {
 			p.Stands, stopped = false, true
 		}
+	}
+	lent := u.lend(t)
+	stopped = stopped || len(lent) > 0
+	for _, p := range u.places[:u.judging] {
 		if p.Stands {
 			standing = true
 			u.expiry = min(u.expiry, p.Until)
@@ -255,7 +276,17 @@ func (u *unit) turn(e *Evaluator, t sensor.Instant) (stopped bool) {
 	u.bound()
 	u.high.turn(e, u, t)
 	u.low.turn(e, u, t)
+	for _, p := range lent {
+		u.high.admit(p)
+		u.low.admit(p)
+	}
 	u.monitor(e, t, !standing || u.high.doubtful() || u.low.doubtful())
+	switch fine := !u.Unmonitored && !u.high.Open && !u.low.Open; {
+	case !fine:
+		u.Stable = 0
+	case u.Stable == 0:
+		u.Stable = t
+	}
 	for _, a := range u.alarms {
 		a.turn(e, u, t)
 	}
@@ -341,6 +372,7 @@ func (x *excursion) end(e *Evaluator, u *unit, t sensor.Instant, reason string) 
 	}
 	u.OutMs += int64(t - x.Start)
 	x.Open = false
+	u.learn(x.kind)
 	r := x.result(u, t)
 	r.End = &t
 	e.foundExcursion(r)

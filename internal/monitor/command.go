@@ -94,6 +94,9 @@ func (m *Monitor) order(ctx context.Context, c coldchain.Command) (coldchain.Eve
 	if err != nil {
 		return coldchain.Event{}, err
 	}
+	if c, err = m.complete(ctx, c); err != nil {
+		return coldchain.Event{}, err
+	}
 	if c.Name == "receive" && c.Expiry != "" {
 		if c.ExpiresAt = coldchain.DayEnd(c.Expiry, m.loc); c.ExpiresAt == 0 {
 			return coldchain.Event{}, refusal("bad_request", "expiry %q: write the last day as 2027-01-31", c.Expiry)
@@ -201,7 +204,7 @@ func (m *Monitor) rejudge(ctx context.Context, s *coldchain.Step, late coldchain
 }
 
 var orders = []coldchain.Kind{coldchain.ConfigChanged, coldchain.BatchReceived, coldchain.BatchPlaced, coldchain.BatchMoved, coldchain.BatchTakenOut,
-	coldchain.BatchReleased, coldchain.BatchDiscarded, coldchain.BatchUsed}
+	coldchain.BatchReleased, coldchain.BatchDiscarded, coldchain.BatchUsed, coldchain.PaperAttached, coldchain.UnitCounted}
 
 // rebuild judges the record up to until, from the newest checkpoint that
 // knows all that came before it, or from the beginning, without telling

@@ -163,6 +163,7 @@ func (m *Monitor) situation(s *coldchain.Snapshot, at sensor.Instant) alert.Situ
 	}
 	sit.Found = append(sit.Found, expiring(s, at)...)
 	sit.Found = append(sit.Found, mishandled(s, at)...)
+	sit.Found = append(sit.Found, m.countsDue(s, at)...)
 	if m.o.Peers != nil {
 		// While the broker is away nothing is known: who was silent is so still.
 		if list, known := m.o.Peers(); known {

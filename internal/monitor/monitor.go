@@ -43,6 +43,9 @@ type Store interface {
 	Checkpoint(ctx context.Context, before sensor.Instant) (at sensor.Instant, seq uint64, data []byte, err error)
 	Cursors(ctx context.Context) (map[string]uint64, error)
 	Desk(ctx context.Context) (seq uint64, data []byte, err error)
+	AddFile(ctx context.Context, data []byte) (sha string, err error)
+	File(ctx context.Context, sha string) ([]byte, error)
+	Imports(ctx context.Context, probe string, from sensor.Instant) ([]coldchain.Import, error)
 }
 
 // Options say what is monitored.
