@@ -168,7 +168,7 @@ func MendCount(ev Event, batches []BatchState) (list []string) {
 	}
 	for _, d := range ev.Differs {
 		if n := d.Recorded - d.Found; n > 0 {
-			list = append(list, fmt.Sprintf("`coldkeep batch use %s --count %d`, or discard them, as it was", d.Batch, n))
+			list = append(list, fmt.Sprintf("`coldkeep batch use %s --vials %d`, or discard them, as it was", d.Batch, n))
 			continue
 		}
 		list = append(list, fmt.Sprintf("%s has more vials than were received: look at their labels", d.Batch))
