@@ -22,9 +22,9 @@ func (y *tally) begin(t sensor.Instant) {
 }
 
 // countDue is when all that is in the unit is to be counted next; 0 where it
-// never is, or nothing is in it.
+// never is, nothing is in it, or it left the config, which is an alarm already.
 func (u *unit) countDue() sensor.Instant {
-	if u.cfg.CountEvery == 0 || len(u.batches) == 0 {
+	if u.cfg.CountEvery == 0 || len(u.batches) == 0 || u.gone {
 		return 0
 	}
 	return max(u.tally.First, u.tally.Counted).Add(u.cfg.CountEvery)
