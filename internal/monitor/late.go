@@ -319,7 +319,7 @@ func (m *Monitor) orderCorrect(ctx context.Context, c coldchain.Command, ev cold
 	// Its life as it is known by now, in order of time.
 	var life []coldchain.Input
 	for _, in := range coldchain.Inputs(events) {
-		if strings.EqualFold(in.Batch, b.ID) && in.Kind != coldchain.ReadingsImported {
+		if (strings.EqualFold(in.Batch, b.ID) || strings.EqualFold(in.FromBatch, b.ID)) && in.Kind != coldchain.ReadingsImported {
 			if in.Kind == coldchain.BatchReceived {
 				in.At = in.Time
 			}
