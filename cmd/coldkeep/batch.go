@@ -411,6 +411,9 @@ func showBatch(out io.Writer, b batchLine) error {
 	row("too cold", "%s", coldchain.Span(x.BelowS))
 	row("without data", "%s", coldchain.Span(x.UnmonitoredS))
 	row("outside", "%s", coldchain.Span(x.OutsideS))
+	if x.FreezeThawCycles > 0 {
+		row("thawed and frozen again", "%s", coldchain.CyclesText(x.FreezeThawAtLeast, x.FreezeThawCycles))
+	}
 	temp := func(t *sensor.Temp) string {
 		if t == nil {
 			return "-"
@@ -419,6 +422,10 @@ func showBatch(out io.Writer, b batchLine) error {
 	}
 	row("lowest, highest", "%s, %s", temp(x.MinC), temp(x.MaxC))
 	for _, al := range b.Allowance {
+		if al.OfCycles() {
+			row("allowance", "%s: %d freeze-thaw cycles used, %d left", al.Rule, al.Cycles, al.CyclesLeft)
+			continue
+		}
 		row("allowance", "%s: %s used, %s left", al.Rule, coldchain.Span(al.UsedS), coldchain.Span(al.LeftS))
 	}
 	return w.Flush()

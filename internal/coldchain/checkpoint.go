@@ -44,8 +44,14 @@ type unitPoint struct {
 	Alarms    []alarm
 	Courses   []coursePack
 	Watch     watch
+	Tally     tally
 	Spares    []spare
 	Lender    string
+	Stable    sensor.Instant
+	Trail     trailPoint
+	Rise      trailPoint
+	RiseEvery int64
+	Habits    [2]habit
 }
 
 type coursePack struct {
@@ -87,7 +93,8 @@ func (e *Evaluator) Checkpoint(cfg Config) ([]byte, error) {
 		}
 		u.handExtremes()
 		p := unitPoint{ID: u.cfg.ID, Since: u.since, Entered: u.Entered, Unmon: u.Unmonitored, UnmonAt: u.UnmonAt, OutMs: u.OutMs, UnmonMs: u.UnmonMs,
-			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low, Watch: u.watch, Lender: u.lender}
+			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low, Watch: u.watch, Tally: u.tally, Lender: u.lender,
+			Stable: u.Stable, Trail: u.trail.pack(), Rise: packSteps(u.rise.Steps, openStep{}), RiseEvery: u.rise.Every, Habits: u.habits}
 		for _, x := range u.spares {
 			p.Spares = append(p.Spares, *x)
 		}
@@ -152,9 +159,9 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 			x = &place{ID: p.ID}
 			e.places[p.ID] = x
 		}
-		u, lo, hi := x.unit, x.lo, x.hi
+		u, lo, hi, buffered := x.unit, x.lo, x.hi, x.buffered
 		*x = p
-		x.unit, x.lo, x.hi = u, lo, hi
+		x.unit, x.lo, x.hi, x.buffered = u, lo, hi, buffered
 	}
 	for _, p := range c.Units {
 		u := e.unitOf[p.ID]
@@ -182,7 +189,7 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 	}
 	for _, u := range e.units {
 		for _, x := range u.lines {
-			x.open, x.beyond = u.stand(x.Limit)
+			x.open, x.beyond = u.stand(x.lineKey)
 		}
 		u.bound()
 		u.reckon()
@@ -193,7 +200,10 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 
 func (u *unit) restore(p unitPoint) {
 	u.since, u.Entered, u.Unmonitored, u.UnmonAt = p.Since, p.Entered, p.Unmon, p.UnmonAt
-	u.OutMs, u.UnmonMs, u.HasGood, u.LastGood = p.OutMs, p.UnmonMs, p.HasGood, p.LastGood
+	u.OutMs, u.UnmonMs, u.HasGood, u.LastGood, u.tally = p.OutMs, p.UnmonMs, p.HasGood, p.LastGood, p.Tally
+	u.Stable, u.habits = p.Stable, p.Habits
+	u.trail = trail{Steps: p.Trail.steps(), Open: p.Trail.Open}
+	u.rise = rise{Steps: p.Rise.steps(), Every: p.RiseEvery}
 	for _, x := range [2]struct {
 		to   *excursion
 		from excursion
@@ -248,13 +258,7 @@ func (b *batch) rejoin(e *Evaluator, unit string) error {
 		}
 		b.unit = u
 		u.batches = append(u.batches, b)
-		for _, m := range b.Measures {
-			if m == b.dark {
-				b.lines = append(b.lines, nil)
-				continue
-			}
-			b.lines = append(b.lines, u.ask(m.Limit))
-		}
+		b.askUnit()
 	}
 	b.reckon()
 	return nil

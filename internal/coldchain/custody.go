@@ -26,6 +26,9 @@ func (e *Evaluator) Order(c Command) (Event, error) {
 	if strings.TrimSpace(c.By) == "" {
 		return ev, refuse("bad_request", "who does this? give --by NAME")
 	}
+	if c.Name == "count" {
+		return e.orderCount(ev, c)
+	}
 	if !ValidID(c.Batch) {
 		return ev, refuse("bad_request", "batch %q is no id: letters, digits and hyphens are", c.Batch)
 	}
@@ -38,6 +41,9 @@ func (e *Evaluator) Order(c Command) (Event, error) {
 	}
 	ev.Batch = b.id()
 	ev.Profile, ev.Lot, ev.Vials = b.profile.ID, b.Life.Lot, b.Life.Vials
+	if c.Name == "attach" {
+		return e.orderAttach(ev, c, b)
+	}
 	if b.gone() {
 		return ev, refuse("conflict", "batch %s is %s: nothing more can be done with it", b.id(), b.ending())
 	}
@@ -175,6 +181,10 @@ func (e *Evaluator) Apply(ev Event) error {
 		e.addBatch(Life{ID: ev.Batch, Profile: p.ID, Lot: ev.Lot, Vials: ev.Vials, Expiry: ev.Expiry, ExpiresAt: ev.ExpiresAt, GTIN: ev.GTIN, Serial: ev.Serial}, p, ev.Time)
 		return nil
 	}
+	if ev.Kind == UnitCounted {
+		e.counted(ev)
+		return nil
+	}
 	b := e.find(ev.Batch)
 	if b == nil {
 		return nil // another kind of event
@@ -196,7 +206,7 @@ func (e *Evaluator) Apply(ev Event) error {
 		}
 	case BatchReleased:
 		if !late {
-			e.plan(plan{At: ev.Time, Phase: phaseRelease, Batch: b.id(), Rules: ev.Rules})
+			e.plan(plan{At: ev.Time, Phase: phaseRelease, Batch: b.id(), Rules: ev.Rules, Allow: ev.Spent, UseByAt: ev.UseByAt, UseBy: ev.UseBy})
 		}
 	case BatchDiscarded, BatchUsed:
 		b.close(ev.Time)
@@ -208,6 +218,8 @@ func (e *Evaluator) Apply(ev Event) error {
 		if !late {
 			e.plan(plan{At: ev.Time, Phase: phaseFinish, Batch: b.id(), End: v})
 		}
+	case PaperAttached:
+		e.attach(b, ev)
 	default:
 		return nil
 	}
@@ -221,19 +233,24 @@ func (e *Evaluator) Apply(ev Event) error {
 // nothing where it may.
 func (b *batch) blocked(t sensor.Instant) (why []string) {
 	for _, r := range b.Reasons {
-		if !r.Released && r.At <= t {
+		if !r.Released && r.At <= t && !r.Expires() {
 			why = append(why, r.Text)
 		}
 	}
-	if b.Life.ExpiresAt != 0 && b.Life.ExpiresAt <= t {
-		why = append(why, "its last day was "+b.Life.Expiry)
+	why = append(why, b.outlived(t)...)
+	if list := b.missing(t); len(list) > 0 {
+		why = append(why, "papers are missing: "+missingText(list, b.Life.Origin))
 	}
 	return why
 }
 
 // Blocked is the same of a batch as it stands.
 func (b *BatchState) Blocked(t sensor.Instant) []string {
-	x := batch{Life: Life{Expiry: b.Expiry, ExpiresAt: b.ExpiresAt}, Reasons: b.Reasons}
+	x := batch{Life: Life{Expiry: b.Expiry, ExpiresAt: b.ExpiresAt, UseBy: b.SignedUseBy, UseByAt: b.SignedUseByAt, Papers: b.Papers, Origin: b.Origin, OriginAt: b.OriginAt},
+		Reasons: b.Reasons, profile: &b.Profile}
+	if b.OpenedAt != nil {
+		x.Opened = *b.OpenedAt
+	}
 	return x.blocked(t)
 }
 

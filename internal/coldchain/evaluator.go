@@ -67,17 +67,24 @@ type plan struct {
 	Phase phase
 	Batch string
 	Unit  string
-	Rules []string
 	End   Verdict
+
+	// Of a release: the reasons it answers (nil: all that hold then), what it
+	// allows anew, and the end of the last day it allows.
+	Rules   []string
+	Allow   []Spent
+	UseByAt sensor.Instant
+	UseBy   string
 }
 
 type phase uint8
 
 const (
-	phaseEnd     phase = iota // of a placement
-	phaseOver                 // of a life that just ends
-	phaseBegin                // of a placement
-	phaseRelease              // and other decisions
+	phaseEnd   phase = iota // of a placement
+	phaseOver               // of a life that just ends
+	phaseBegin              // of a placement
+	phaseOpen
+	phaseRelease // and other decisions
 	phaseFinish
 )
 
@@ -117,7 +124,7 @@ func (e *Evaluator) enlist(c Unit, since sensor.Instant) *unit {
 			if p.Judges != judging {
 				continue
 			}
-			x := &place{ID: p.ID, Instrument: p.Instrument, Judges: p.Judges, Entered: since, unit: u, lo: sensor.AbsoluteZero, hi: sensor.Hottest}
+			x := &place{ID: p.ID, Instrument: p.Instrument, Judges: p.Judges, Entered: since, unit: u, buffered: p.Medium == sensor.Buffered, lo: sensor.AbsoluteZero, hi: sensor.Hottest}
 			u.places = append(u.places, x)
 			e.places[p.ID] = x
 			if judging {
@@ -334,13 +341,17 @@ func (e *Evaluator) close() {
 				break // it left the config before the batch came: the batch stays outside
 			}
 			b.enter(e, e.unitOf[p.Unit], t)
+		case phaseOpen:
+			if b.Where != ended {
+				b.open(e, t)
+			}
 		case phaseRelease:
 			rules, err := b.answered(p.Rules)
 			if err != nil {
 				e.idle = append(e.idle, fmt.Errorf("release at %s: %w", t, err))
 				break
 			}
-			b.release(e, t, rules)
+			b.release(e, t, Disposition{At: t, Rules: rules, Allow: p.Allow, UseByAt: p.UseByAt, UseBy: p.UseBy})
 		case phaseFinish:
 			b.finish(e, t, p.End)
 		}

@@ -36,7 +36,7 @@ func TestNoGuardChangesNothing(t *testing.T) {
 // one may make certain, by being beyond the narrower limit, what was time
 // without data.
 func TestAGreaterGuardNeverMakesABatchBetter(t *testing.T) {
-	rank := map[Verdict]int{InRange: 0, Unknown: 1, InExcursion: 1, Quarantined: 2}
+	rank := map[Verdict]int{InRange: 0, Unknown: 1, InExcursion: 1, Expired: 1, Quarantined: 2}
 	worse := 0
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScene(t)
@@ -70,6 +70,8 @@ func TestAGreaterGuardNeverMakesABatchBetter(t *testing.T) {
 			}
 			if x, y := a.Exposure, b.Exposure; y.AboveS < x.AboveS || y.BelowS < x.BelowS {
 				t.Fatalf("batch %s: less time beyond with the greater guard: %+v, %+v", b.ID, x, y)
+			} else if y.AboveS > x.AboveS || y.BelowS > x.BelowS {
+				worse++
 			}
 		}
 	})

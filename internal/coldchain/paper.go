@@ -61,6 +61,14 @@ type Counted struct {
 	Vials int    `json:"vials,omitempty"` // 0: they were not counted
 }
 
+// A Differing is a box in which another number of vials was found than the
+// record has.
+type Differing struct {
+	Batch    string `json:"batch"`
+	Recorded int    `json:"recorded"`
+	Found    int    `json:"found"`
+}
+
 // A Proposal is a decision that waits for a second signature.
 type Proposal struct {
 	Decision string         `json:"decision"` // release, discard

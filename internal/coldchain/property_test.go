@@ -138,6 +138,7 @@ func plainResult(r Result) Result {
 	for i := range r.Batches {
 		b := &r.Batches[i]
 		b.Now, b.Placements, b.Received, b.RecordFrom, b.OutsideSince, b.Ended, b.Profile, b.Unit = "", nil, 0, nil, nil, nil, Profile{}, ""
+		b.Stage, b.OpenedAt, b.UseByAt, b.Before = "", nil, nil, nil
 		slices.SortStableFunc(b.Reasons, func(x, y Reason) int {
 			if x.At != y.At {
 				return int(x.At - y.At)
@@ -147,7 +148,7 @@ func plainResult(r Result) Result {
 		for j := range b.Reasons {
 			b.Reasons[j].Text = ""
 		}
-		b.LostAt = nil // a forecast, like RunsOut
+		b.LostAt, b.Forecasts = nil, nil // like RunsOut no finding
 		for j := range b.Allowance {
 			b.Allowance[j].RunsOut = nil
 		}

@@ -119,7 +119,7 @@ func (u *unit) adopt(e *Evaluator, t sensor.Instant, c Unit) {
 				x = &place{ID: p.ID, Instrument: p.Instrument, Entered: t, unit: u, lo: sensor.AbsoluteZero, hi: sensor.Hottest}
 				e.places[p.ID] = x
 			}
-			x.Judges = p.Judges
+			x.Judges, x.buffered = p.Judges, p.Medium == sensor.Buffered
 			if x.Stands = x.Stands && p.Judges; x.Stands && !x.Lent {
 				x.Until = x.At.Add(c.MaxGap)
 			}

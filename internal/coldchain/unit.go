@@ -27,13 +27,21 @@ type place struct {
 	OwnHas     bool           // lent: it had said something itself before
 	OwnAt      sensor.Instant // lent: and when
 
-	unit   *unit
-	lo, hi sensor.Temp // between these nothing of what is asked changes
+	buffered bool
+	unit     *unit
+	lo, hi   sensor.Temp // between these nothing of what is asked changes
+}
+
+// A lineKey is what a unit can be asked about: a limit, of all its judging
+// probes, or of the buffered ones among them alone.
+type lineKey struct {
+	Limit
+	Buffered bool
 }
 
 // A line is a limit that somebody asks a unit about, and how it stands there.
 type line struct {
-	Limit
+	lineKey
 	open   bool // some probe's last good reading is beyond
 	beyond bool // some standing reading is beyond
 	asked  int  // by how many
@@ -56,8 +64,17 @@ type unit struct {
 	batches []*batch // those in it
 	watch   watch
 	courses []*course
+	tally   tally
 	spares  []*spare // backup loggers, by id
 	lender  string   // the one that stands in now; "" none
+
+	Stable   sensor.Instant // in its range and monitored since; 0: it is not
+	trail    trail
+	rise     rise
+	habits   [2]habit // above, below
+	ahead    *outlook // as of lookedAt, where looked
+	looked   bool
+	lookedAt sensor.Instant
 
 	Entered     bool // its first instant has come
 	Unmonitored bool
@@ -91,14 +108,16 @@ type excursion struct {
 }
 
 // ask gives the unit's line for a limit.
-func (u *unit) ask(l Limit) *line {
+func (u *unit) ask(l Limit) *line { return u.askOf(lineKey{Limit: l}) }
+
+func (u *unit) askOf(l lineKey) *line {
 	for _, x := range u.lines {
-		if x.Limit == l {
+		if x.lineKey == l {
 			x.asked++
 			return x
 		}
 	}
-	x := &line{Limit: l, asked: 1}
+	x := &line{lineKey: l, asked: 1}
 	u.lines = append(u.lines, x)
 	x.open, x.beyond = u.stand(l)
 	u.bound()
@@ -120,9 +139,9 @@ func (u *unit) drop(x *line) {
 }
 
 // stand tells how the judging probes stand to a limit.
-func (u *unit) stand(l Limit) (open, beyond bool) {
+func (u *unit) stand(l lineKey) (open, beyond bool) {
 	for _, p := range u.places[:u.judging] {
-		if p.Has && l.Beyond(p.Last) {
+		if p.Has && (p.buffered || !l.Buffered) && l.Beyond(p.Last) {
 			open = true
 			beyond = beyond || p.Stands
 		}
@@ -210,6 +229,7 @@ func (u *unit) settle(e *Evaluator, t sensor.Instant) {
 	if good {
 		u.high.extremes(u, t)
 		u.low.extremes(u, t)
+		u.notice(t)
 	}
 	if len(u.courses) > 0 && (good || stopped) {
 		u.noteCourse(t)
@@ -251,7 +271,7 @@ func (u *unit) turn(e *Evaluator, t sensor.Instant) (stopped bool) {
 		}
 	}
 	for _, x := range u.lines {
-		x.open, x.beyond = u.stand(x.Limit)
+		x.open, x.beyond = u.stand(x.lineKey)
 	}
 	u.bound()
 	u.high.turn(e, u, t)
@@ -261,6 +281,12 @@ func (u *unit) turn(e *Evaluator, t sensor.Instant) (stopped bool) {
 		u.low.admit(p)
 	}
 	u.monitor(e, t, !standing || u.high.doubtful() || u.low.doubtful())
+	switch fine := !u.Unmonitored && !u.high.Open && !u.low.Open; {
+	case !fine:
+		u.Stable = 0
+	case u.Stable == 0:
+		u.Stable = t
+	}
 	for _, a := range u.alarms {
 		a.turn(e, u, t)
 	}
@@ -273,10 +299,11 @@ func (u *unit) turn(e *Evaluator, t sensor.Instant) (stopped bool) {
 	return stopped
 }
 
-// standing says whether any judging probe's reading stands.
-func (u *unit) standing() bool {
+// standing says whether any judging probe's reading stands, or any of the
+// buffered ones among them.
+func (u *unit) standing(buffered bool) bool {
 	for _, p := range u.places[:u.judging] {
-		if p.Stands {
+		if p.Stands && (p.buffered || !buffered) {
 			return true
 		}
 	}
@@ -345,6 +372,7 @@ func (x *excursion) end(e *Evaluator, u *unit, t sensor.Instant, reason string) 
 	}
 	u.OutMs += int64(t - x.Start)
 	x.Open = false
+	u.learn(x.kind)
 	r := x.result(u, t)
 	r.End = &t
 	e.foundExcursion(r)

@@ -6,19 +6,25 @@ import (
 	"coldkeep/sensor"
 )
 
-// deadlineOf is when the rule breaks if nothing new comes.
-func (s *ruleState) deadline() sensor.Instant {
+// deadline is when the rule breaks if nothing new comes.
+func (s *ruleState) deadline(b *batch) sensor.Instant {
 	r, m := s.rule, s.m
-	if s.Broken || r.MKT || r.FreezeThaw || !m.Open {
-		return never
-	}
 	switch {
+	case s.Broken || r.MKT:
+		return never
+	case r.FreezeThaw:
+		if _, perhaps := s.cycles(&b.Thaws); perhaps+1 <= max(int(s.allowed()), s.Answered) {
+			return never
+		}
+		return b.Thaws.deadline(b.profile.Thaw)
+	case !m.Open:
+		return never
 	case r.Total > 0 && s.Spent:
 		return never
 	case r.Total > 0 && r.Within > 0:
-		return m.reaches(millis(r.Within), millis(r.Total), false)
+		return m.reaches(millis(r.Within), s.allowed(), s.since(), false)
 	case r.Total > 0:
-		return m.At + sensor.Instant(millis(r.Total)-m.Sum)
+		return m.At + sensor.Instant(s.allowed()-(m.Sum-s.Used))
 	case s.HasBroken && s.BrokenIn == m.Start:
 		return never
 	}
@@ -29,10 +35,8 @@ func (s *ruleState) deadline() sensor.Instant {
 func (s *ruleState) doubtful(t sensor.Instant) bool {
 	r, m := s.rule, s.m
 	switch {
-	case r.Total > 0 && r.Within > 0:
-		return m.within(t, millis(r.Within), true) < millis(r.Total)
 	case r.Total > 0:
-		return m.total(t, true) < millis(r.Total)
+		return s.used(t, true) < s.allowed()
 	case r.For > 0:
 		return m.stretchCertain(t) < millis(r.For)
 	}
@@ -48,7 +52,8 @@ func (s *side) deadline(b *batch) sensor.Instant {
 		return s.InUnitAt + sensor.Instant(millis(b.profile.Confirm)-s.InUnitMs)
 	}
 	if b.Where == outside && !s.Graced && s.m.Limit.Beyond(b.profile.Outside.As) {
-		return b.OutsideAt.Add(b.profile.Outside.Grace)
+		// Where it was opened outside, a stretch of the time in use begins then.
+		return max(b.OutsideAt, s.m.Start).Add(b.profile.Outside.Grace)
 	}
 	return never
 }
@@ -92,8 +97,15 @@ func (b *batch) fire(e *Evaluator, t sensor.Instant) {
 		e.stale = true
 		return
 	}
+	b.fireThaw(t)
 	for _, s := range b.Rules {
-		if s.deadline() <= t {
+		if s.rule.FreezeThaw {
+			if broken, doubtful := s.tooMany(&b.Thaws); broken {
+				b.breaks(e, s, t, doubtful)
+			}
+			continue
+		}
+		if s.deadline(b) <= t {
 			s.HasBroken, s.BrokenIn = true, s.m.Start
 			b.breaks(e, s, t, s.doubtful(t))
 		}
@@ -112,7 +124,7 @@ func (b *batch) fire(e *Evaluator, t sensor.Instant) {
 
 func (b *batch) breaks(e *Evaluator, s *ruleState, t sensor.Instant, doubtful bool) {
 	s.Broken = true
-	b.reason(e, Reason{Rule: s.rule.ID, At: t, Doubtful: doubtful, Text: s.rule.Text()})
+	b.reason(e, Reason{Rule: s.rule.ID, At: t, Doubtful: doubtful, Text: s.text(&b.Thaws)})
 }
 
 // confirm takes an excursion beyond the profile's range as confirmed. Without
@@ -125,7 +137,7 @@ func (b *batch) confirm(e *Evaluator, s *side, t sensor.Instant) {
 	if first {
 		b.Confirmed, b.ConfirmedAt = true, t
 	}
-	if !s.allowance || b.HasRelease {
+	if !b.allows(s) {
 		if !b.holds(RuleExcursion) {
 			why := ", for which the label allows no time"
 			if s.allowance {
@@ -140,7 +152,7 @@ func (b *batch) confirm(e *Evaluator, s *side, t sensor.Instant) {
 	if first && !b.quarantined() {
 		text := s.text + ", inside the allowance"
 		e.tell(Event{Time: t, Kind: BatchFlagged, Batch: b.id(), Unit: b.unitID(), Profile: b.profile.ID, Rule: RuleExcursion, Vials: b.Life.Vials, Lot: b.Life.Lot, Text: text,
-			Reason: "its storage was out of " + b.profile.RangeText()})
+			Reason: "its storage was out of " + b.profile.RangeTextIn(b.stage())})
 		b.alarm(e, t, Warning, text)
 	}
 }
@@ -225,7 +237,7 @@ func (b *batch) reckon() {
 		return
 	}
 	for _, s := range b.Rules {
-		b.next = min(b.next, s.deadline())
+		b.next = min(b.next, s.deadline(b))
 	}
 	for i := range b.Sides {
 		b.next = min(b.next, b.Sides[i].deadline(b))
@@ -238,34 +250,39 @@ func (b *batch) reckon() {
 func (b *batch) lossDeadline() sensor.Instant {
 	t := b.darkDeadline()
 	for _, s := range b.Rules {
-		t = min(t, s.deadline())
+		t = min(t, s.deadline(b))
 	}
 	for i := range b.Sides {
-		if s := &b.Sides[i]; !s.allowance || b.HasRelease {
+		if s := &b.Sides[i]; !b.allows(s) {
 			t = min(t, s.deadline(b))
 		}
 	}
 	return t
 }
 
-// release answers the reasons it names, up to t. What was spent stays spent.
-func (b *batch) release(e *Evaluator, t sensor.Instant, rules []string) {
+// release answers the reasons that d.Rules names, up to t. What was spent
+// stays spent, but for what d allows anew.
+func (b *batch) release(e *Evaluator, t sensor.Instant, d Disposition) {
 	if b.Where == stored || b.Where == outside {
 		b.turn(e, t)
 	}
 	for i := range b.Reasons {
 		r := &b.Reasons[i]
-		if r.Released || !slices.Contains(rules, r.Rule) {
+		if r.Released || !slices.Contains(d.Rules, r.Rule) {
 			continue
 		}
 		r.Released = true
 		for _, s := range b.Rules {
 			if s.rule.ID == r.Rule {
-				s.Broken, s.Spent = false, true
+				s.answer(&b.Thaws)
 			}
 		}
 	}
 	b.HasRelease, b.ReleasedAt, b.UnmonAfter = true, t, t
+	b.allowAnew(t, d.Allow)
+	if d.UseByAt != 0 {
+		b.Life.UseByAt, b.Life.UseBy, b.Lapsed[signedDay] = d.UseByAt, d.UseBy, 0
+	}
 	// An excursion that goes on is, from here, a later one.
 	for i := range b.Sides {
 		s := &b.Sides[i]

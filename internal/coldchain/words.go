@@ -2,6 +2,7 @@ package coldchain
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +54,35 @@ func (r Reader) Day(t sensor.Instant) string {
 // Clock writes day and time: 4 May 03:00.
 func (r Reader) Clock(t sensor.Instant) string {
 	return r.Day(t) + t.Time().In(r.Location).Format(" 15:04")
+}
+
+// When writes an instant in short: 13:05 where it is of today, else 4 May 13:05.
+func (r Reader) When(t sensor.Instant) string {
+	if r.days(t) == 0 {
+		return t.Time().In(r.Location).Format("15:04")
+	}
+	return r.Clock(t)
+}
+
+// by writes until when: 13:05 today, 01:05 tomorrow, 13:05 on 4 May.
+func (r Reader) by(t sensor.Instant) string {
+	clock := t.Time().In(r.Location).Format("15:04")
+	switch r.days(t) {
+	case 0:
+		return clock + " today"
+	case 1:
+		return clock + " tomorrow"
+	}
+	return clock + " on " + r.Day(t)
+}
+
+// days is how many days t is after today, by the reader's calendar.
+func (r Reader) days(t sensor.Instant) int {
+	day := func(t sensor.Instant) time.Time {
+		x := t.Time().In(r.Location)
+		return time.Date(x.Year(), x.Month(), x.Day(), 0, 0, 0, 0, time.UTC)
+	}
+	return int(day(t).Sub(day(r.Now)) / (24 * time.Hour))
 }
 
 // Span writes a time as people say it: 38 s, 12 min, 1 h 22 min, 3 d 4 h.
@@ -118,33 +148,147 @@ func (b *BatchState) words(r Reader, unit *UnitState) Words {
 	case Quarantined:
 		return b.quarantineWords(r)
 	case Expired:
-		return Words{"DO NOT USE: EXPIRED", "Ask " + r.ask() + ".", "Last day was " + b.Expiry + ".", "stop"}
+		return b.expiredWords(r)
 	case Unknown:
 		return Words{"DO NOT USE: NOT KNOWN", "Ask " + r.ask() + ".", "Nothing has been recorded of it yet.", "stop"}
 	case InExcursion:
 		w := Words{"ASK FIRST", upper(r.ask()) + ".", b.excursionWhy(), "ask"}
-		if now := b.nowWhy(r, unit); now != "" {
-			w.Why += " " + now
-		}
+		w.Why = sentences(w.Why, b.nowWhy(r, unit), b.openWhy(r), b.missingWhy())
 		return w
 	}
 	if b.Now != NowInRange {
-		return b.waitWords(r, unit)
+		w := b.waitWords(r, unit)
+		w.Why = sentences(w.Why, b.openWhy(r), b.missingWhy())
+		return w
 	}
+	return b.goodWords(r)
+}
+
+// goodWords are of a batch of which the record says nothing bad, and which is
+// well now. What else must be, is asked here.
+func (b *BatchState) goodWords(r Reader) Words {
+	stored := "In " + b.Profile.RangeText() + " since it came on " + r.Day(b.Since) + "."
+	w := Words{"STORAGE RECORD OK", "Check lot, expiry date and vial, then decide.", stored, "ok"}
 	if b.Verdict == Released {
-		return Words{"RELEASED", "A manager allowed its use on " + r.Clock(b.Since) + ".", b.spent(), "ok"}
+		w = Words{"RELEASED", "A manager allowed its use on " + r.Clock(b.Since) + "." + b.lastDay(r), b.spent(), "ok"}
 	}
-	return Words{"STORAGE RECORD OK", "Check lot, expiry date and vial, then decide.", "In " + b.Profile.RangeText() + " since it came on " + r.Day(b.Since) + ".", "ok"}
+	switch {
+	case b.overBy(r.Now) != 0:
+		// The loop has not come to it yet: the reader's clock has.
+		return b.expiredWords(r)
+	case len(b.Missing) > 0:
+		return Words{"WAIT: PAPERS MISSING", "Do not use yet. Ask " + r.ask() + ".", sentences(b.missingWhy(), w.Why, b.openWhy(r)), "wait"}
+	case b.OpenedAt == nil:
+		return w
+	case b.Profile.InUse == 0:
+		return Words{"ASK FIRST", upper(r.ask()) + ".", sentences(b.openWhy(r), w.Why), "ask"}
+	}
+	why := w.Why
+	if b.Verdict == Released {
+		why = sentences(w.Do, w.Why)
+	}
+	return Words{"USE BY " + strings.ToUpper(r.by(*b.openUntil())), "Mixed " + r.When(*b.OpenedAt) + "; the label says " + Span(b.Profile.InUse.Seconds()) + ".", why, "ok"}
+}
+
+// lastDay is a sentence about the last day that the signer of a release has
+// set; "" where there is none.
+func (b *BatchState) lastDay(r Reader) string {
+	if b.UseByAt == nil || b.inUseEnd() == *b.UseByAt {
+		return ""
+	}
+	return " Use by " + r.Day(*b.UseByAt-1) + "."
+}
+
+// inUseEnd is the end of the time that the label gives once it is opened; 0
+// where it is not, or the label gives none.
+func (b *BatchState) inUseEnd() sensor.Instant {
+	if b.OpenedAt == nil || b.Profile.InUse == 0 {
+		return 0
+	}
+	return b.OpenedAt.Add(b.Profile.InUse)
+}
+
+// openUntil is until when it may be used as it is opened: the end of its time
+// in use, or of what a signer has set; what comes first. nil where neither is.
+func (b *BatchState) openUntil() *sensor.Instant {
+	end := b.inUseEnd()
+	switch {
+	case end == 0:
+		return b.UseByAt
+	case b.UseByAt == nil || end < *b.UseByAt:
+		return &end
+	}
+	return b.UseByAt
+}
+
+// overBy is the first of its ends that lies behind t: of its time in use, of
+// what a signer has set, of its last day; 0 where none does.
+func (b *BatchState) overBy(t sensor.Instant) (first sensor.Instant) {
+	ends := []sensor.Instant{b.ExpiresAt, b.inUseEnd()}
+	if b.UseByAt != nil {
+		ends = append(ends, *b.UseByAt)
+	}
+	for _, end := range ends {
+		if end != 0 && end <= t && (first == 0 || end < first) {
+			first = end
+		}
+	}
+	return first
+}
+
+// expiredWords say which of its ends came first.
+func (b *BatchState) expiredWords(r Reader) Words {
+	w := Words{"DO NOT USE: EXPIRED", "Ask " + r.ask() + ".", "Last day was " + b.Expiry + ".", "stop"}
+	switch end := b.overBy(max(r.Now, b.Since)); {
+	case end == 0 || end == b.ExpiresAt:
+	case end == b.inUseEnd():
+		w.Headline, w.Why = "DO NOT USE: OPEN TOO LONG", "Mixed "+r.When(*b.OpenedAt)+", limit "+Span(b.Profile.InUse.Seconds())+", ended "+r.When(end)+"."
+	default:
+		w.Why = "A manager allowed its use until " + r.Day(end-1) + "."
+	}
+	return w
+}
+
+// openWhy says that it was opened, and until when it may be used; "" where it
+// was not.
+func (b *BatchState) openWhy(r Reader) string {
+	switch until := b.openUntil(); {
+	case b.OpenedAt == nil:
+		return ""
+	case b.Profile.InUse == 0:
+		return "Mixed " + r.When(*b.OpenedAt) + "; the label entered does not say for how long it may be used then."
+	case *until <= r.Now:
+		return "Mixed " + r.When(*b.OpenedAt) + "; its time ended " + r.When(*until) + "."
+	default:
+		return "Mixed " + r.When(*b.OpenedAt) + "; use by " + r.by(*until) + "."
+	}
+}
+
+// missingWhy names the papers that are missing; "" where none is.
+func (b *BatchState) missingWhy() string {
+	if len(b.Missing) == 0 {
+		return ""
+	}
+	return "Papers are missing: " + b.MissingText() + "."
+}
+
+// sentences joins those that say something.
+func sentences(list ...string) string {
+	return strings.Join(slices.DeleteFunc(list, func(s string) bool { return s == "" }), " ")
 }
 
 func (b *BatchState) quarantineWords(r Reader) Words {
 	w := Words{"DO NOT USE", "Leave it cold and marked. Do not throw it away. Ask " + r.ask() + ".", "", "stop"}
-	unknown := true
+	unknown, recalled := true, false
 	var why []string
+	if p := b.Proposal; p != nil {
+		why = append(why, fmt.Sprintf("%s proposed on %s to %s it: a second person must sign.", p.By, r.Clock(p.At), p.Decision))
+	}
 	for _, x := range b.Reasons {
 		if x.Released {
 			continue
 		}
+		recalled = recalled || x.Rule == RuleRecall
 		unknown = unknown && (x.Doubtful || b.isDark(x.Rule))
 		line := upper(x.Text) + ", " + r.Clock(x.At)
 		if x.Unsupported {
@@ -154,8 +298,10 @@ func (b *BatchState) quarantineWords(r Reader) Words {
 		}
 		why = append(why, line+".")
 	}
-	w.Why = strings.Join(why, " ")
-	if unknown {
+	w.Why = sentences(append(why, b.openWhy(r), b.missingWhy())...)
+	if recalled {
+		w.Headline = "DO NOT USE: RECALLED"
+	} else if unknown {
 		w.Headline, w.Do = "DO NOT USE: NOT KNOWN", "It may be good; a person must decide. Ask "+r.ask()+"."
 	}
 	return w
@@ -181,7 +327,11 @@ func (b *BatchState) waitWords(r Reader, unit *UnitState) Words {
 		if b.OutsideSince != nil {
 			since = r.Now.Sub(*b.OutsideSince).Seconds()
 		}
-		return Words{"OUT OF THE FRIDGE, " + strings.ToUpper(Span(since)), "Put it back or use it.", "", "wait"}
+		w := Words{"OUT OF THE FRIDGE, " + strings.ToUpper(Span(since)), "Put it back or use it.", "", "wait"}
+		if len(b.Missing) > 0 || b.overBy(r.Now) != 0 || b.OpenedAt != nil && b.Profile.InUse == 0 {
+			w.Do = "Put it back. Do not use it yet. Ask " + r.ask() + "."
+		}
+		return w
 	case NowClockDoubtful:
 		return Words{"WAIT: CLOCK NOT SET", "Ask " + r.ask() + ".", "Expiry not checked.", "wait"}
 	case NowTooWarm, NowTooCold:

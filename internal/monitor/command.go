@@ -103,6 +103,9 @@ func (m *Monitor) order(ctx context.Context, c coldchain.Command) (coldchain.Eve
 	if err != nil {
 		return coldchain.Event{}, err
 	}
+	if c, err = m.complete(ctx, c); err != nil {
+		return coldchain.Event{}, err
+	}
 	if c.Name == "receive" && c.Expiry != "" {
 		if c.ExpiresAt = coldchain.DayEnd(c.Expiry, m.loc); c.ExpiresAt == 0 {
 			return coldchain.Event{}, refusal("bad_request", "expiry %q: write the last day as 2027-01-31", c.Expiry)
@@ -172,6 +175,10 @@ func (m *Monitor) rejudge(ctx context.Context, s *coldchain.Step, late coldchain
 			if r.Released || r.Unsupported || known {
 				continue
 			}
+			if r.Expires() {
+				tell(coldchain.Event{Time: r.At, Kind: coldchain.BatchExpired, Batch: b.ID, Unit: b.Unit, Profile: b.ProfileID, Rule: r.Rule, Vials: b.Vials, Lot: b.Lot, Text: r.Text, Reason: r.Text})
+				continue
+			}
 			tell(coldchain.Event{Time: r.At, Kind: coldchain.BatchQuarantined, Batch: b.ID, Unit: b.Unit, Profile: b.ProfileID, Rule: r.Rule, Vials: b.Vials, Lot: b.Lot,
 				Doubtful: r.Doubtful, Text: r.Text, Reason: "its record broke the rule " + r.Rule + ": " + r.Text})
 		}
@@ -209,7 +216,8 @@ func (m *Monitor) rejudge(ctx context.Context, s *coldchain.Step, late coldchain
 }
 
 var orders = []coldchain.Kind{coldchain.ConfigChanged, coldchain.BatchReceived, coldchain.BatchPlaced, coldchain.BatchMoved, coldchain.BatchTakenOut,
-	coldchain.BatchReleased, coldchain.BatchDiscarded, coldchain.BatchUsed, coldchain.ReadingsImported, coldchain.PlacementCorrected, coldchain.CalibrationCorrected}
+	coldchain.BatchReleased, coldchain.BatchDiscarded, coldchain.BatchUsed, coldchain.PaperAttached, coldchain.UnitCounted,
+	coldchain.ReadingsImported, coldchain.PlacementCorrected, coldchain.CalibrationCorrected}
 
 // rebuild judges the record up to until, from the newest checkpoint that
 // knows all that came before it, or from the beginning, without telling

@@ -163,6 +163,7 @@ func (m *Monitor) situation(s *coldchain.Snapshot, at sensor.Instant) alert.Situ
 	}
 	sit.Found = append(sit.Found, expiring(s, at)...)
 	sit.Found = append(sit.Found, mishandled(s, at)...)
+	sit.Found = append(sit.Found, m.countsDue(s, at)...)
 	if m.o.Peers != nil {
 		// While the broker is away nothing is known: who was silent is so still.
 		if list, known := m.o.Peers(); known {
@@ -219,7 +220,7 @@ const (
 func batchOf(b *coldchain.BatchState) alert.Batch {
 	x := alert.Batch{ID: b.ID, Vials: max(b.Vials, 0), Lost: b.Verdict == coldchain.Quarantined, Flagged: b.Verdict == coldchain.InExcursion}
 	for _, r := range b.Reasons {
-		if !r.Released && x.Text == "" {
+		if !r.Released && !r.Expires() && x.Text == "" {
 			x.Text = r.Text
 		}
 	}

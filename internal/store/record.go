@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -118,9 +119,14 @@ func numberProbes(ctx context.Context, tx *sql.Tx, w *sensor.Sweep, numbers map[
 	return nil
 }
 
+// A querier is a pool, or a transaction on one of its connections.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
 // probeNames reads what the numbers stand for.
-func (s *Store) probeNames(ctx context.Context) (map[uint64]string, error) {
-	rows, err := s.r.QueryContext(ctx, "SELECT number, name FROM probe")
+func probeNames(ctx context.Context, q querier) (map[uint64]string, error) {
+	rows, err := q.QueryContext(ctx, "SELECT number, name FROM probe")
 	if err != nil {
 		return nil, fmt.Errorf("read probes: %w", err)
 	}
@@ -253,26 +259,29 @@ func (s *Store) fold(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) inboxSweeps(ctx context.Context, enough func(packedSweep) bool, query string, args ...any) ([]packedSweep, error) {
-	rows, err := s.r.QueryContext(ctx, query, args...)
+// inboxSweeps reads within one transaction: what a sweep names was numbered
+// before it was written, and one look sees both.
+func (s *Store) inboxSweeps(ctx context.Context, enough func(packedSweep) bool, query string, args ...any) (list []packedSweep, err error) {
+	tx, err := s.r.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("read inbox: %w", err)
+	}
+	defer func() { err = errors.Join(err, tx.Rollback()) }()
+	names, err := probeNames(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read inbox: %w", err)
 	}
 	defer rows.Close()
-	// After the rows: what they name was numbered before they were written.
-	var names map[uint64]string
-	var list []packedSweep
 	for rows.Next() {
 		var seq uint64
 		var slot sensor.Instant
 		var data sql.RawBytes
 		if err := rows.Scan(&seq, &slot, &data); err != nil {
 			return nil, fmt.Errorf("read inbox: %w", err)
-		}
-		if names == nil {
-			if names, err = s.probeNames(ctx); err != nil {
-				return nil, err
-			}
 		}
 		p, err := unpackSweep(seq, slot, data, names)
 		if err != nil {

@@ -317,7 +317,7 @@ func (s *Store) load(ctx context.Context) error {
 		return fmt.Errorf("read newest place: %w", err)
 	}
 	s.last = max(journal, chunk)
-	names, err := s.probeNames(ctx)
+	names, err := probeNames(ctx, s.r)
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,8 @@ type unitView struct {
 	UnmonitoredS float64         `json:"unmonitored_s"`
 	Batches      []string        `json:"batches"`
 	Flagged      int             `json:"flagged_batches"`
+	CountedAt    *sensor.Instant `json:"counted"`    // when its boxes were counted last; null: never
+	CountDue     *sensor.Instant `json:"count_due"`  // when they are to be counted; null: nothing is in it, or it never is
 	DoorOpen     *bool           `json:"door_open"`  // null: it has no door contact, or nothing is known of it
 	MainsLost    *bool           `json:"mains_lost"` // likewise
 	Probes       []probeView     `json:"probes"`
@@ -63,6 +65,14 @@ func viewUnit(s *coldchain.Snapshot, u *coldchain.UnitState, now sensor.Instant)
 	if u.Temp != nil {
 		at, age := u.TempAt, now.Sub(u.TempAt).Seconds()
 		v.Time, v.AgeS = &at, &age
+	}
+	if u.CountedAt != 0 {
+		at := u.CountedAt
+		v.CountedAt = &at
+	}
+	if u.CountDue != 0 {
+		at := u.CountDue
+		v.CountDue = &at
 	}
 	if u.OutOfRange {
 		since := u.Since

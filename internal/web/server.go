@@ -143,6 +143,7 @@ func (s *Server) Handler(trusted bool) http.Handler {
 	m := http.NewServeMux()
 	m.HandleFunc("GET /{$}", s.home)
 	m.HandleFunc("GET /b/{batch}", s.label)
+	m.HandleFunc("GET /b/{batch}/papers/{sha}", s.paper)
 	m.HandleFunc("GET /probes", s.probesPage)
 	m.Handle("GET /page/", http.FileServerFS(files))
 	m.HandleFunc("GET /api/v1/units", s.units)
