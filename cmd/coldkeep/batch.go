@@ -35,6 +35,7 @@ type batchCommand struct {
 	Use     batchUse     `cmd:"" help:"A batch is used up."`
 	List    batchList    `cmd:"" help:"List the batches."`
 	Show    batchShow    `cmd:"" help:"What the record says of a batch."`
+	Correct batchCorrect `cmd:"" help:"Where a batch was, was told wrongly: it happened at another time."`
 	Label   batchLabel   `cmd:"" help:"Print labels whose code opens the batch's page."`
 	Attach  batchAttach  `cmd:"" help:"Attach a paper to a batch, or tell where the product comes from."`
 	File    batchFile    `cmd:"" help:"Get a paper of a batch back."`
@@ -84,6 +85,11 @@ type order struct {
 
 // give gives a command to the running daemon.
 func (o *sender) give(a *app, name string, c coldchain.Command) (coldchain.Event, error) {
+	return o.giveWithin(a, patience, name, c)
+}
+
+// giveWithin is give with another patience.
+func (o *sender) giveWithin(a *app, patience time.Duration, name string, c coldchain.Command) (coldchain.Event, error) {
 	dir, err := o.dir(a)
 	if err != nil {
 		return coldchain.Event{}, err
@@ -106,7 +112,7 @@ func (o *sender) give(a *app, name string, c coldchain.Command) (coldchain.Event
 	var answer struct {
 		Event coldchain.Event `json:"event"`
 	}
-	err = askDaemon(a.ctx, dir, http.MethodPost, "/api/v1/commands/"+name, body, &answer)
+	err = askWithin(a.ctx, patience, dir, http.MethodPost, "/api/v1/commands/"+name, body, &answer)
 	return answer.Event, err
 }
 
@@ -135,10 +141,18 @@ func (o *order) send(a *app, name string, c coldchain.Command) error {
 // errNotRunning says that nobody listens on the socket.
 var errNotRunning = errors.New("no daemon runs there")
 
+// patience is how long the daemon may take to answer.
+const patience = 30 * time.Second
+
 // askDaemon speaks HTTP on the daemon's socket.
 func askDaemon(ctx context.Context, dir, method, path string, body []byte, into any) error {
+	return askWithin(ctx, patience, dir, method, path, body, into)
+}
+
+// askWithin is askDaemon with another patience.
+func askWithin(ctx context.Context, patience time.Duration, dir, method, path string, body []byte, into any) error {
 	socket := filepath.Join(dir, socketName)
-	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	client := http.Client{Timeout: patience, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", socket)
 	}}}
