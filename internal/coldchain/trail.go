@@ -152,7 +152,7 @@ func (u *unit) learn(kind string) {
 	if kind == "low" {
 		side = Below
 	}
-	if h, ok := u.rise.habit(side); ok {
+	if h, ok := u.rise.habit(side, u.cfg.Range); ok {
 		u.habits[sideIndex(side)] = h
 	}
 	u.rise = rise{}
