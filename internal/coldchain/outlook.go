@@ -233,8 +233,12 @@ func foresee(list []point, side Side, r Range, h habit) *outlook {
 	}
 	var fits [len(taus) + len(bends)]fit
 	best := 0
+	var room [trailKept + 1]float64
+	for i := range list {
+		list[i].Weight = math.Exp2(list[i].S / halfLife)
+	}
 	for i := range fits {
-		fits[i] = fitOf(list, tauOf(i), halfLife)
+		fits[i] = fitOf(list, tauOf(i), room[:])
 		if fits[i].sum < fits[best].sum {
 			best = i
 		}
@@ -314,31 +318,25 @@ func (f *fit) rateError(free float64) float64 {
 // basis is τ·(1 − e^(−s/τ)), which is s for a very long τ.
 func basis(s, tau float64) float64 { return -tau * math.Expm1(-s/tau) }
 
-// fitOf weighs points the less the older they are; half 0: all the same.
-func fitOf(list []point, tau, half float64) fit {
-	var w, wg, wy, wgg, wgy, wyy float64
-	for _, p := range list {
-		x, g := 1.0, basis(p.S, tau)
-		if half > 0 {
-			x = math.Exp2(p.S / half)
-		}
-		w, wg, wy = w+x, wg+x*g, wy+x*p.Temp
-		wgg, wgy = wgg+x*g*g, wgy+x*g*p.Temp
+// fitOf is the fit of a time constant; room keeps the points' basis.
+func fitOf(list []point, tau float64, room []float64) fit {
+	var w, wg, wy, wgg, wgy float64
+	room = room[:len(list)]
+	for i, p := range list {
+		g := basis(p.S, tau)
+		room[i] = g
+		w, wg, wy = w+p.Weight, wg+p.Weight*g, wy+p.Weight*p.Temp
+		wgg, wgy = wgg+p.Weight*g*g, wgy+p.Weight*g*p.Temp
 	}
 	mg, my := wg/w, wy/w
 	vgg := wgg - wg*mg
 	f := fit{tau: tau, weight: w, perRate: 1 / vgg}
 	f.rate = (wgy - wg*my) / vgg
 	f.temp = my - f.rate*mg
-	for _, p := range list {
-		x := 1.0
-		if half > 0 {
-			x = math.Exp2(p.S / half)
-		}
-		d := p.Temp - f.temp - f.rate*basis(p.S, tau)
-		wyy += x * d * d
+	for i, p := range list {
+		d := p.Temp - f.temp - f.rate*room[i]
+		f.sum += p.Weight * d * d
 	}
-	f.sum = wyy
 	return f
 }
 
@@ -385,7 +383,7 @@ func (r *rise) habit(side Side, within Range) (habit, bool) {
 	// round, for a buffer lags behind.
 	begin := from + (peak-from)*2/5
 	for _, s := range r.Steps[begin:max(peak-(peak-from)/10-1, begin)] {
-		list = append(list, point{s.At.Sub(r.Steps[peak].At).Seconds(), value(s)})
+		list = append(list, point{s.At.Sub(r.Steps[peak].At).Seconds(), value(s), 1})
 	}
 	n := len(list)
 	if n < 2*forecastLeast || list[n-1].Temp-list[0].Temp < 1 || list[n-1].S-list[0].S < 2*forecastSpan.Seconds() {
@@ -393,9 +391,10 @@ func (r *rise) habit(side Side, within Range) (habit, bool) {
 	}
 	// A curve whose weight lies within a factor of two of its time constant tells it.
 	var fits [len(taus)]fit
+	var room [riseKept]float64
 	best := 0
 	for i, tau := range taus {
-		fits[i] = fitOf(list, tau, 0)
+		fits[i] = fitOf(list, tau, room[:])
 		if fits[i].sum < fits[best].sum {
 			best = i
 		}
