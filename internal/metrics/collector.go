@@ -4,8 +4,8 @@
 //
 // How many series there are is bounded by what the operator's file lists and
 // by the batches in storage; nothing that a message, a person or a wire says
-// becomes a label. A probe gives 25 (20 of them its faults), a unit 14, a
-// batch 1 and one for each of its rules with an allowance, a contact 1 or 2 and
+// becomes a label. A probe gives 25 (20 of them its faults), a unit 14 and
+// one more while a batch of it is about to be lost, a batch 1 and one for each of its rules with an allowance, a contact 1 or 2 and
 // a unit's doors 3; the rest is some
 // 80, most of them the Go runtime's. 256 probes, each alone in its unit, and
 // 2,000 batches with one such rule are 13,800 series, and 0.9 MB of text.
@@ -83,6 +83,8 @@ var (
 	unitOutS = desc("unit_out_of_range_seconds_total", "Time out of range since the record began.", "unit")
 	unitDark = desc("unit_unmonitored_seconds_total", "Time without a temperature since the record began.", "unit")
 
+	unitLost = desc("unit_batch_lost_timestamp_seconds", "When the first batch of the unit is over its limit if nobody comes; there only while that is to be feared.", "unit")
+
 	doorOpen  = desc("unit_door_open", "1 while a door of the unit is open; there only while that is known.", "unit")
 	doorCount = desc("unit_door_openings_total", "Openings of the unit's doors since the daemon started.", "unit")
 	doorTime  = desc("unit_door_open_seconds_total", "Time that the unit's doors were known to be open, since the daemon started.", "unit")
@@ -116,7 +118,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*metric{buildInfo, probeTemp, probeUp, probeLast, probeReads, probeFails, probeDue, unitLow, unitHigh, unitOut, unitExc, unitNone, unitOutS, unitDark,
+	for _, d := range []*metric{buildInfo, probeTemp, probeUp, probeLast, probeReads, probeFails, probeDue, unitLow, unitHigh, unitOut, unitExc, unitNone, unitOutS, unitDark, unitLost,
 		doorOpen, doorCount, doorTime, mainsLost, contactOn, batches, flagged, allowance, alarms, troubles, oldest, drilled, answered, took, beat, peerUp, sent, unsent, mqttUp, mqttLate, mqttSent, mqttBusy, clock, size, free, faults} {
 		ch <- d.desc
 	}
@@ -209,11 +211,14 @@ func (c *Collector) batches(s *coldchain.Snapshot, set func(*metric, float64, ..
 		unit    string
 		verdict coldchain.Verdict
 	}
-	n := map[key]int{}
+	n, lost := map[key]int{}, map[string]sensor.Instant{}
 	for i := range s.Batches {
 		b := &s.Batches[i]
 		if b.Unit == "" {
 			continue
+		}
+		if at := b.FirstLost(); at != nil && (lost[b.Unit] == 0 || *at < lost[b.Unit]) {
+			lost[b.Unit] = *at
 		}
 		n[key{b.Unit, b.Verdict}]++
 		set(flagged, truth(b.Verdict.Flagged()), b.Unit, b.ID)
@@ -224,6 +229,9 @@ func (c *Collector) batches(s *coldchain.Snapshot, set func(*metric, float64, ..
 		}
 	}
 	for i := range s.Units {
+		if at := lost[s.Units[i].ID]; at != 0 {
+			set(unitLost, float64(at)/1000, s.Units[i].ID)
+		}
 		for _, v := range []coldchain.Verdict{coldchain.InRange, coldchain.InExcursion, coldchain.Quarantined, coldchain.Released, coldchain.Expired, coldchain.Unknown} {
 			set(batches, float64(n[key{s.Units[i].ID, v}]), s.Units[i].ID, string(v))
 		}

@@ -35,6 +35,8 @@ type pageView struct {
 	Units   []pageUnit
 	Outside []pageBatch
 	Ask     string
+
+	rescues map[string][]coldchain.Rescue // of the units in trouble
 }
 
 type alarmView struct {
@@ -87,7 +89,7 @@ func (s *Server) view(snap *coldchain.Snapshot) pageView {
 	if v.Site == "" {
 		v.Site = snap.Site.ID
 	}
-	v.People, v.Answers = snap.People, s.answers()
+	v.People, v.Answers, v.rescues = snap.People, s.answers(), coldchain.RescuesInTrouble(snap)
 	called := map[string]bool{}
 	for _, t := range gravestFirst(snap.Troubles) {
 		called[t.Key] = true
@@ -156,6 +158,7 @@ func (s *Server) view(snap *coldchain.Snapshot) pageView {
 
 type labelView struct {
 	ID, Lot, Foot, Unit string
+	Ahead               string // when it is over its limit if nobody comes
 	Words               coldchain.Words
 	Made, OldMs         int64
 }
@@ -187,6 +190,7 @@ func (s *Server) label(w http.ResponseWriter, r *http.Request) {
 	if u != nil {
 		v.Unit = u.Title()
 	}
+	v.Ahead = b.ForecastText(s.reader(snap))
 	v.Foot = "This tells how it was stored, not whether it is safe or works. "
 	if b.Lot != "" {
 		v.Foot = "Lot " + b.Lot + ". Does the vial say the same? " + v.Foot
