@@ -228,11 +228,12 @@ func todo(u *coldchain.UnitState) string {
 }
 
 // movesShown is how many batches a trouble tells of.
-const movesShown = 12
+const movesShown = 8
 
 // viewMoves tells where the batches of units can go, the most urgent first.
 // What is over its limit already stays, and is told as blocked.
 func viewMoves(all map[string][]coldchain.Rescue, units []string, r coldchain.Reader) (list []moveView) {
+	last := ""
 	for _, id := range units {
 		for _, x := range all[id] {
 			if x.Lost || len(list) == movesShown {
@@ -254,6 +255,13 @@ func viewMoves(all map[string][]coldchain.Rescue, units []string, r coldchain.Re
 					v.Else += ", "
 				}
 				v.Else += x.Refuges[i].Text()
+			}
+			if to := x.Target(); to == nil {
+				last = ""
+			} else if to.Unit == last { // why is said above
+				v.Why, v.Else = "", ""
+			} else {
+				last = to.Unit
 			}
 			list = append(list, v)
 		}
