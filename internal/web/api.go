@@ -119,6 +119,24 @@ func (s *Server) unit(w http.ResponseWriter, r *http.Request) {
 	fail(w, http.StatusNotFound, "not_found", fmt.Sprintf("no unit %q is configured", r.PathValue("id")))
 }
 
+// rescues tell where the unit's batches can go, the most urgent first.
+func (s *Server) rescues(w http.ResponseWriter, r *http.Request) {
+	snap := s.m.Snapshot()
+	for i := range snap.Units {
+		u := &snap.Units[i]
+		if !strings.EqualFold(u.ID, r.PathValue("id")) {
+			continue
+		}
+		list := coldchain.Rescues(snap, u.ID)
+		if list == nil {
+			list = []coldchain.Rescue{}
+		}
+		answer(w, map[string]any{"record": snap.Record, "at": snap.At, "unit": u.ID, "in_trouble": u.InTrouble(), "rescues": list})
+		return
+	}
+	fail(w, http.StatusNotFound, "not_found", fmt.Sprintf("no unit %q is configured", r.PathValue("id")))
+}
+
 // batchView is a batch as the API tells it: as in a replay, with the words.
 type batchView struct {
 	coldchain.BatchState

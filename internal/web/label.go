@@ -12,6 +12,7 @@ import (
 
 type labelView struct {
 	ID, Lot, Foot, Unit string
+	Ahead               string // when it is over its limit if nobody comes
 	Words               coldchain.Words
 	Facts               []coldchain.Fact
 	Papers              []paperView
@@ -41,7 +42,7 @@ func (s *Server) label(w http.ResponseWriter, r *http.Request) {
 	}
 	v.ID, v.Lot = b.ID, b.Lot
 	u := unitOf(snap, b.Unit)
-	v.Words, v.Facts = b.Words(reader, u), b.Facts(reader)
+	v.Words, v.Facts, v.Ahead = b.Words(reader, u), b.Facts(reader), b.ForecastText(reader)
 	for _, p := range b.Papers {
 		checked := "attached " + reader.Day(p.At)
 		if p.Checked != "" {
