@@ -64,18 +64,24 @@ func Inputs(events []Event) []Input {
 			}
 		}
 	}
+	received := map[string]sensor.Instant{}
 	var list, ends []Input
 	for _, e := range events {
 		if c, ok := right[e.Seq]; ok && e.Kind != PlacementCorrected {
 			e.Time, e.Start = c.Time, c.Time
 		}
-		in := Input{At: e.Time, Event: e}
+		in := Input{At: e.Earliest(), Event: e}
 		switch e.Kind {
 		case PlacementCorrected, CalibrationCorrected:
 			continue // what they correct is all that there is of them
 		case BatchReceived:
 			if at, ok := began[e.Batch]; ok && at < in.At {
 				in.At, in.Label = at, profileAt(events, e.Profile, e.Time)
+			}
+			received[e.Batch] = in.At
+		case ProfileAdopted:
+			if at, ok := received[e.Batch]; ok {
+				in.At = min(in.At, at) // for its whole life
 			}
 		case ReadingsImported:
 			in.At = e.Start
@@ -126,7 +132,7 @@ func Touches(e Event, list []Event) sensor.Instant {
 		}
 		return at
 	}
-	return e.Time
+	return e.Earliest()
 }
 
 // Recalibrated corrects a reading by what is known by now of its probe's

@@ -90,6 +90,7 @@ type Readout struct {
 	Format     string              `json:"format"` // qtag, fridgetag, logtag, elitech, biovoice, csv
 	Logger     string              `json:"logger"` // its serial number, or what stands for it
 	Zone       string              `json:"zone,omitempty"`
+	Dates      string              `json:"dates,omitempty"` // of an import: dmy or mdy, where the file's dates do not tell
 	First      sensor.Instant      `json:"first"`
 	Last       sensor.Instant      `json:"last"`
 	IntervalS  float64             `json:"interval_s"`

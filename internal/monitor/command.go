@@ -27,6 +27,12 @@ type reply struct {
 // *coldchain.Refusal says why it cannot be done and what would be right. A
 // command whose id was seen before gets its first answer and does nothing.
 func (m *Monitor) Do(ctx context.Context, c coldchain.Command) (coldchain.Event, error) {
+	if c.Name == "import" { // a long file is read without holding up the loop
+		var err error
+		if c, err = m.readImport(ctx, c); err != nil {
+			return coldchain.Event{}, err
+		}
+	}
 	return m.ask(ctx, request{do: func(ctx context.Context) (coldchain.Event, error) { return m.order(ctx, c) }})
 }
 
@@ -89,6 +95,9 @@ func (m *Monitor) order(ctx context.Context, c coldchain.Command) (coldchain.Eve
 	}
 	if slices.Contains(probeOrders, c.Name) {
 		return m.orderProbe(ctx, c)
+	}
+	if slices.Contains(lateOrders, c.Name) {
+		return m.orderLate(ctx, c)
 	}
 	c, err := m.scanned(c)
 	if err != nil {
@@ -199,7 +208,7 @@ func (m *Monitor) rejudge(ctx context.Context, s *coldchain.Step, late ...coldch
 		before[b.ID] = b
 	}
 	alarms := m.e.OpenAlarms()
-	told, err := m.rebuild(ctx, m.e.Now(), late...)
+	told, err := m.rebuildWith(ctx, m.e.Now(), s.Imports, late...)
 	if err != nil {
 		return err
 	}
@@ -229,16 +238,19 @@ func (m *Monitor) rejudge(ctx context.Context, s *coldchain.Step, late ...coldch
 		}
 	}
 	for _, e := range told {
+		e.Reason += "; what is known by now: " + because(late[0])
 		m.add(s, e)
 	}
+	m.tellRejudged(s, before, late[0])
 	now := m.e.OpenAlarms()
 	same := func(a coldchain.Alarm) func(coldchain.Alarm) bool {
 		return func(b coldchain.Alarm) bool {
-			return a.Unit == b.Unit && a.Rule == b.Rule && a.Batch == b.Batch && a.Severity == b.Severity
+			return a.Unit == b.Unit && a.Rule == b.Rule && a.Batch == b.Batch && a.Severity == b.Severity && (a.Batch == "" || a.Raised == b.Raised)
 		}
 	}
+	m.tellHistoric(s, alarms, now)
 	for _, a := range now {
-		if !slices.ContainsFunc(alarms, same(a)) {
+		if a.Batch == "" && !slices.ContainsFunc(alarms, same(a)) {
 			tell(coldchain.Event{Time: a.Raised, Kind: coldchain.AlarmRaised, Unit: a.Unit, Batch: a.Batch, Rule: a.Rule, Severity: a.Severity, Start: a.Raised, Text: a.Text, Reason: a.Text})
 		}
 	}
@@ -255,13 +267,19 @@ func (m *Monitor) rejudge(ctx context.Context, s *coldchain.Step, late ...coldch
 var orders = []coldchain.Kind{coldchain.ConfigChanged, coldchain.BatchReceived, coldchain.BatchPlaced, coldchain.BatchMoved, coldchain.BatchTakenOut,
 	coldchain.BatchReleased, coldchain.BatchDiscarded, coldchain.BatchUsed,
 	coldchain.BatchReturned, coldchain.BatchSplit, coldchain.BatchOpened, coldchain.VialsUsed, coldchain.VialsDiscarded, coldchain.BatchHeld,
-	coldchain.LotRecalled, coldchain.DecisionProposed, coldchain.ProfileAdopted, coldchain.PaperAttached, coldchain.UnitCounted}
+	coldchain.LotRecalled, coldchain.DecisionProposed, coldchain.ProfileAdopted, coldchain.PaperAttached, coldchain.UnitCounted,
+	coldchain.ReadingsImported, coldchain.PlacementCorrected, coldchain.CalibrationCorrected}
 
 // rebuild judges the record up to until, from the newest checkpoint that
 // knows all that came before it, or from the beginning, without telling
 // anything that it finds. It answers what must be told: reasons that the
 // journal has given and that what is known by now no longer supports.
 func (m *Monitor) rebuild(ctx context.Context, until sensor.Instant, late ...coldchain.Event) ([]coldchain.Event, error) {
+	return m.rebuildWith(ctx, until, nil, late...)
+}
+
+// rebuildWith is rebuild with what has come and is not recorded yet.
+func (m *Monitor) rebuildWith(ctx context.Context, until sensor.Instant, imports []coldchain.Import, late ...coldchain.Event) ([]coldchain.Event, error) {
 	list, err := m.st.EventsOf(ctx, orders...)
 	if err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)
@@ -273,20 +291,28 @@ func (m *Monitor) rebuild(ctx context.Context, until sensor.Instant, late ...col
 		return nil, fmt.Errorf("read journal: it has no config_changed, though readings were judged up to %s", until)
 	}
 	m.origin = configs[0].Time
+	inputs := coldchain.Inputs(list)
 	e, from := m.restore(ctx, until, list, configs)
 	if e == nil {
-		e, from = coldchain.New(*configs[0].Config, configs[0].Time), configs[0].Time
+		from = min(configs[0].Time, inputs[0].At)
+		e = coldchain.NewFrom(*configs[0].Config, configs[0].Time, from)
 		m.held = *configs[0].Config
-		list = slices.DeleteFunc(list, func(x coldchain.Event) bool { return x.Seq == configs[0].Seq })
+		inputs = slices.DeleteFunc(inputs, func(x coldchain.Input) bool { return x.Seq == configs[0].Seq })
 	} else {
-		list = slices.DeleteFunc(list, func(x coldchain.Event) bool { return x.Earliest() < from })
+		inputs = slices.DeleteFunc(inputs, func(x coldchain.Input) bool { return x.At < from })
 	}
 	e.Quiet(true)
+	calibrations := slices.DeleteFunc(slices.Clone(list), func(x coldchain.Event) bool { return x.Kind != coldchain.CalibrationCorrected })
+	slices.SortStableFunc(calibrations, func(a, b coldchain.Event) int { return cmp.Compare(a.Seq, b.Seq) })
+	recalled, err := m.recalled(ctx, from, until, list, imports)
+	if err != nil {
+		return nil, err
+	}
 	started := time.Now()
 	i := 0
 	apply := func(t sensor.Instant) error {
-		for ; i < len(list) && list[i].Earliest() <= t; i++ {
-			ev := list[i]
+		for ; i < len(inputs) && inputs[i].At <= t; i++ {
+			ev := inputs[i].Event
 			if ev.Kind == coldchain.ConfigChanged {
 				if err := e.Reconfigure(ev.Time, *ev.Config); err != nil {
 					return fmt.Errorf("apply event %d: %w", ev.Seq, err)
@@ -301,16 +327,35 @@ func (m *Monitor) rebuild(ctx context.Context, until sensor.Instant, late ...col
 		return nil
 	}
 	n := 0
+	recall := func(t sensor.Instant) error {
+		for ; len(recalled) > 0 && recalled[0].Time <= t; recalled = recalled[1:] {
+			if err := apply(recalled[0].Time); err != nil {
+				return err
+			}
+			n++
+			e.Recall(recalled[0].Reading, recalled[0].stands)
+		}
+		return nil
+	}
 	err = m.st.EachReading(ctx, from, until+1, func(r sensor.Reading, _ bool) error {
-		if i < len(list) && list[i].Earliest() <= r.Time {
+		if err := recall(r.Time); err != nil {
+			return err
+		}
+		if i < len(inputs) && inputs[i].At <= r.Time {
 			if err := apply(r.Time); err != nil {
 				return err
 			}
 		}
 		n++
+		if len(calibrations) > 0 {
+			r = coldchain.Recalibrated(r, calibrations)
+		}
 		e.Observe(r)
 		return nil
 	})
+	if err == nil {
+		err = recall(until)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("judge readings anew: %w", err)
 	}
@@ -347,8 +392,8 @@ func (m *Monitor) restore(ctx context.Context, until sensor.Instant, list, confi
 		}
 		missed := at + 1
 		for _, e := range list {
-			if at := e.Earliest(); e.Seq > seq && at < missed {
-				missed = at
+			if e.Seq > seq {
+				missed = min(missed, coldchain.Touches(e, list))
 			}
 		}
 		if missed <= at {

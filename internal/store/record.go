@@ -190,6 +190,13 @@ func writeEvent(ctx context.Context, tx *sql.Tx, e coldchain.Event) error {
 		exec("UPDATE batch SET vials = ? WHERE id = ?", e.Vials, e.Batch)
 	case coldchain.ProfileAdopted:
 		exec("UPDATE batch SET profile = ? WHERE id = ?", e.Profile, e.Batch)
+	case coldchain.ReadingsImported:
+		if e.Batch != "" {
+			exec("INSERT OR REPLACE INTO placement VALUES (?, ?, ?, ?)", e.Batch, e.Start, e.Unit, e.End)
+		}
+	case coldchain.PlacementCorrected:
+		exec("UPDATE placement SET until = ? WHERE batch = ? AND until = ?", e.Time, e.Batch, e.Start)
+		exec("UPDATE placement SET since = ? WHERE batch = ? AND since = ?", e.Time, e.Batch, e.Start)
 	case coldchain.BatchUsed, coldchain.BatchDiscarded:
 		leave()
 		exec("UPDATE batch SET ended = ?, how = ? WHERE id = ?", e.Time, strings.TrimPrefix(string(e.Kind), "batch_"), e.Batch)
