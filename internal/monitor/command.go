@@ -27,8 +27,11 @@ type reply struct {
 // *coldchain.Refusal says why it cannot be done and what would be right. A
 // command whose id was seen before gets its first answer and does nothing.
 func (m *Monitor) Do(ctx context.Context, c coldchain.Command) (coldchain.Event, error) {
+	c, err := m.papered(ctx, c)
+	if err != nil {
+		return coldchain.Event{}, err
+	}
 	if c.Name == "import" { // a long file is read without holding up the loop
-		var err error
 		if c, err = m.readImport(ctx, c); err != nil {
 			return coldchain.Event{}, err
 		}
@@ -103,7 +106,7 @@ func (m *Monitor) order(ctx context.Context, c coldchain.Command) (coldchain.Eve
 	if err != nil {
 		return coldchain.Event{}, err
 	}
-	if c, err = m.complete(ctx, c); err != nil {
+	if c, err = m.told(c); err != nil {
 		return coldchain.Event{}, err
 	}
 	if c, err = m.dated(c); err != nil {
