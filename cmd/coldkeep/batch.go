@@ -39,11 +39,11 @@ type batchCommand struct {
 	Approve batchApprove `cmd:"" group:"Decisions" help:"Sign, as the second person, what another has proposed."`
 	Adopt   batchAdopt   `cmd:"" group:"Decisions" help:"Judge batches by the newest revision of their label."`
 
-	List   batchList   `cmd:"" group:"To read" help:"List the batches."`
-	Show   batchShow   `cmd:"" group:"To read" help:"What the record says of a batch."`
-	Label  batchLabel  `cmd:"" group:"To read" help:"Print labels whose code opens the batch's page."`
-	Attach batchAttach `cmd:"" group:"To read" help:"Attach a paper to a batch, or tell where the product comes from."`
-	File   batchFile   `cmd:"" group:"To read" help:"Get a paper of a batch back."`
+	List   batchList   `cmd:"" group:"Record" help:"List the batches."`
+	Show   batchShow   `cmd:"" group:"Record" help:"What the record says of a batch."`
+	Label  batchLabel  `cmd:"" group:"Record" help:"Print labels whose code opens the batch's page."`
+	Attach batchAttach `cmd:"" group:"Record" help:"Attach a paper to a batch, or tell where the product comes from."`
+	File   batchFile   `cmd:"" group:"Record" help:"Get a paper of a batch back."`
 }
 
 // where finds the daemon.

@@ -83,7 +83,7 @@ func said(e coldchain.Event) string {
 		if e.Lot != "" {
 			s += ", lot " + e.Lot
 		}
-		s += ", profile " + e.Profile + ". Next: coldkeep batch place " + e.Batch + " UNIT"
+		s += ", profile " + e.Profile + "\nNext: coldkeep batch place " + e.Batch + " UNIT"
 	case coldchain.BatchPlaced:
 		s += " is in " + e.Unit + out
 	case coldchain.BatchMoved:
