@@ -3,6 +3,7 @@ package coldchain
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -124,6 +125,7 @@ func (b *book) rebuilt() *Evaluator {
 // beginning, and counts the vials.
 func (b *book) sound() {
 	b.t.Helper()
+	b.e.Tick(b.now)
 	if d := cmp.Diff(b.e.Batches(), b.rebuilt().Batches(), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(BatchState{}, "Forecasts")); d != "" {
 		b.t.Fatalf("as kept − judged from the beginning +\n%s", d)
 	}
@@ -180,53 +182,67 @@ func FuzzCustody(f *testing.F) {
 	f.Add([]byte("\x00\x01\x05\x02\x03\x04\x10\x20\x30\x05\x06\x07\x40\x50"))
 	f.Add([]byte("receive, place, split, open, use, hold, release, recall, return"))
 	f.Add([]byte("\x02\x00\x09\x00\x03\x00\x00\x00\x07\x00\x02\x00\x09\x01\x04\x00\x00\x00\x0b\x00\x01\x02\x00\x00"))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		if len(in) > 400 {
-			in = in[:400]
+	f.Fuzz(func(t *testing.T, in []byte) { play(t, in[:min(len(in), 400)]) })
+}
+
+func TestCustodyAtRandom(t *testing.T) {
+	for seed := range uint64(40) {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		in := make([]byte, 800)
+		for i := range in {
+			in[i] = byte(rng.IntN(256))
 		}
-		b := newBook(t)
-		next := func(n int) int {
-			if len(in) == 0 {
-				return 0
-			}
-			x := int(in[0]) % n
-			in = in[1:]
-			return x
+		if play(t, in); t.Failed() {
+			t.Fatalf("seed %d", seed)
 		}
-		pick := func(list ...string) string { return list[next(len(list))] }
-		for len(in) > 0 {
-			if next(4) == 0 {
-				warm := []sensor.Temp{5000, 9000, 1000, 30000}
-				b.read(warm[next(4)], warm[next(4)], -20000)
-				continue
-			}
-			c := Command{Batch: pick("A", "B", "A-2", "B-2", "a", "A-3", "?"), By: pick("Anna Example", "Bert Example", "annaexample", " "), Reason: pick("", "because"), Lot: pick("1", "2", ""), Unit: pick("u1", "u2", "f", "", "zz"),
-				Profile: pick("p", "two", "frozen", "", "zz"), Vials: next(9) - 1, OutFor: pick("", "", "3ms", "25ms", "-1s", "long")}
-			c.Name = pick("receive", "place", "move", "return", "take-out", "split", "open", "use", "discard", "hold", "recall", "release", "propose-release", "propose-discard", "approve", "adopt", "")
-			switch c.Name {
-			case "split", "open", "use", "discard":
-				c.Count, c.NewBatch, c.Treatment = next(7)-1, pick("", "N", "A"), pick("", "T1", "A b")
-			case "release", "hold", "approve", "adopt", "place":
-				if next(3) == 0 {
-					c.BatchIDs = []string{pick("A", "B"), pick("A-2", "b", "")}
-				}
-				if c.Name == "release" && next(3) == 0 {
-					c.Spent = []Spent{{Rule: pick("warm", "cold"), S: 0.05}}
-				}
-			case "receive":
-				c.Arrival = &Arrival{Logger: pick("", "fine", "tripped"), State: pick("", "warm", "frozen", "?")}
-			case "recall":
-				if next(2) == 0 {
-					c.Batch = ""
-				}
-			}
-			if next(5) == 0 {
-				c.At = max(1000, b.now-sensor.Instant(next(60)))
-			}
-			_ = b.do(c) // refusals are looked at there
+	}
+}
+
+// play makes commands of bytes.
+func play(t *testing.T, in []byte) {
+	b := newBook(t)
+	b.must(Command{Name: "receive", Batch: "A", Profile: "p", Vials: 6, Lot: "1"}, Command{Name: "place", Batch: "A", Unit: "u1"}, Command{Name: "receive", Batch: "B", Profile: "two", Vials: 9})
+	next := func(n int) int {
+		if len(in) == 0 {
+			return 0
 		}
-		b.sound()
-	})
+		x := int(in[0]) % n
+		in = in[1:]
+		return x
+	}
+	pick := func(list ...string) string { return list[next(len(list))] }
+	for len(in) > 0 {
+		if next(4) == 0 {
+			warm := []sensor.Temp{5000, 9000, 1000, 30000}
+			b.read(warm[next(4)], warm[next(4)], -20000)
+			continue
+		}
+		c := Command{Batch: pick("A", "B", "A-2", "B-2", "a", "A-3", "?"), By: pick("Anna Example", "Bert Example", "annaexample", " "), Reason: pick("", "because"), Lot: pick("1", "2", ""), Unit: pick("u1", "u2", "f", "", "zz"),
+			Profile: pick("p", "two", "frozen", "", "zz"), Vials: next(9) - 1, OutFor: pick("", "", "3ms", "25ms", "-1s", "long")}
+		c.Name = pick("receive", "place", "move", "return", "take-out", "split", "open", "use", "discard", "hold", "recall", "release", "propose-release", "propose-discard", "approve", "adopt", "")
+		switch c.Name {
+		case "split", "open", "use", "discard":
+			c.Count, c.NewBatch, c.Treatment = next(7)-1, pick("", "N", "A"), pick("", "T1", "A b")
+		case "release", "hold", "approve", "adopt", "place":
+			if next(3) == 0 {
+				c.BatchIDs = []string{pick("A", "B"), pick("A-2", "b", "")}
+			}
+			if c.Name == "release" && next(3) == 0 {
+				c.Spent = []Spent{{Rule: pick("warm", "cold"), S: 0.05}}
+			}
+		case "receive":
+			c.Arrival = &Arrival{Logger: pick("", "fine", "tripped"), State: pick("", "warm", "frozen", "?")}
+		case "recall":
+			if next(2) == 0 {
+				c.Batch = ""
+			}
+		}
+		if next(5) == 0 {
+			c.At = max(1000, b.now-sensor.Instant(next(60)))
+		}
+		_ = b.do(c) // refusals are looked at there
+	}
+	b.sound()
 }
 
 // What was split off has been through what the whole had, to the millisecond,
