@@ -26,6 +26,8 @@ type batchCommand struct {
 	Move    batchMove    `cmd:"" group:"Where it is" help:"Move a batch to another unit."`
 	TakeOut batchTakeOut `cmd:"" group:"Where it is" aliases:"remove" help:"Take a batch out of its unit."`
 	Return  batchReturn  `cmd:"" group:"Where it is" help:"Put a batch back where it was taken out."`
+	Where   batchWhere   `cmd:"" group:"Where it is" help:"Where the batches of a unit, or one batch, can be moved to."`
+	Correct batchCorrect `cmd:"" group:"Where it is" help:"Where a batch was, was told wrongly: it happened at another time."`
 	Count   batchCount   `cmd:"" group:"Where it is" help:"Count the boxes in a unit, and sign what differs from the record."`
 
 	Split batchSplit `cmd:"" group:"Its vials" help:"Make some vials a batch of their own."`
@@ -87,8 +89,9 @@ type order struct {
 	At string `placeholder:"TIME" help:"When it happened, if not now: 2026-05-02T10:36:00Z."`
 }
 
-// giveAll gives a command to the running daemon, and answers what it became.
-func (o *sender) giveAll(a *app, name string, c coldchain.Command) ([]coldchain.Event, error) {
+// giveAll gives a command to the running daemon, waits as long as patience
+// for it, and answers what it became.
+func (o *sender) giveAll(a *app, patience time.Duration, name string, c coldchain.Command) ([]coldchain.Event, error) {
 	dir, err := o.dir(a)
 	if err != nil {
 		return nil, err
@@ -112,7 +115,7 @@ func (o *sender) giveAll(a *app, name string, c coldchain.Command) ([]coldchain.
 		Event  coldchain.Event   `json:"event"`
 		Events []coldchain.Event `json:"events"`
 	}
-	err = askDaemon(a.ctx, dir, http.MethodPost, "/api/v1/commands/"+name, body, &answer)
+	err = askWithin(a.ctx, patience, dir, http.MethodPost, "/api/v1/commands/"+name, body, &answer)
 	if len(answer.Events) == 0 {
 		answer.Events = []coldchain.Event{answer.Event}
 	}
@@ -122,7 +125,12 @@ func (o *sender) giveAll(a *app, name string, c coldchain.Command) ([]coldchain.
 // give gives a command to the running daemon, and answers the event that it
 // became: the first, where it was about several batches.
 func (o *sender) give(a *app, name string, c coldchain.Command) (coldchain.Event, error) {
-	list, err := o.giveAll(a, name, c)
+	return o.giveWithin(a, patience, name, c)
+}
+
+// giveWithin is give with another patience.
+func (o *sender) giveWithin(a *app, patience time.Duration, name string, c coldchain.Command) (coldchain.Event, error) {
+	list, err := o.giveAll(a, patience, name, c)
 	if err != nil {
 		return coldchain.Event{}, err
 	}
@@ -132,10 +140,18 @@ func (o *sender) give(a *app, name string, c coldchain.Command) (coldchain.Event
 // errNotRunning says that nobody listens on the socket.
 var errNotRunning = errors.New("no daemon runs there")
 
+// patience is how long the daemon may take to answer.
+const patience = 30 * time.Second
+
 // askDaemon speaks HTTP on the daemon's socket.
 func askDaemon(ctx context.Context, dir, method, path string, body []byte, into any) error {
+	return askWithin(ctx, patience, dir, method, path, body, into)
+}
+
+// askWithin is askDaemon with another patience.
+func askWithin(ctx context.Context, patience time.Duration, dir, method, path string, body []byte, into any) error {
 	socket := filepath.Join(dir, socketName)
-	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	client := http.Client{Timeout: patience, Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", socket)
 	}}}

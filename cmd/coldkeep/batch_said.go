@@ -20,7 +20,7 @@ func (o *order) send(a *app, name string, c coldchain.Command) error {
 			return fmt.Errorf("--at %q: write it as 2026-05-02T10:36:00Z", o.At)
 		}
 	}
-	list, err := o.giveAll(a, name, c)
+	list, err := o.giveAll(a, patience, name, c)
 	if err != nil {
 		return err
 	}

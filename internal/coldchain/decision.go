@@ -14,13 +14,35 @@ const (
 	DecideDiscard = "discard"
 )
 
-// A Signed is a decision on a batch, or the first of two signatures under one,
-// as far as judging asks for it.
+// A Signed is a decision on a batch as it was signed: by whom, when, and what
+// the signature means (21 CFR 11.50).
 type Signed struct {
-	Decision string // release, discard
-	Proposed bool   // the first of two signatures: it decides nothing by itself
-	At       sensor.Instant
-	Rules    []string
+	Decision   string         `json:"decision"`           // release, discard
+	Proposed   bool           `json:"proposed,omitempty"` // the first of two signatures: it decides nothing by itself
+	By         string         `json:"by"`
+	At         sensor.Instant `json:"at"`
+	ProposedBy string         `json:"proposed_by,omitempty"`
+	Reason     string         `json:"reason"`
+	Rules      []string       `json:"rules,omitempty"`
+	MakerRef   string         `json:"maker_ref,omitempty"`
+	UseBy      string         `json:"use_by,omitempty"`
+	UseByAt    sensor.Instant `json:"-"` // the end of that day at the site
+	Allow      []Spent        `json:"allow,omitempty"`
+}
+
+// Meaning says what was meant by signing.
+func (s *Signed) Meaning() string {
+	what := "may be used"
+	if s.Decision == DecideDiscard {
+		what = "is discarded"
+	}
+	switch {
+	case s.Proposed:
+		return "proposes that it " + what
+	case s.ProposedBy != "":
+		return "approves, as " + s.ProposedBy + " proposed, that it " + what
+	}
+	return "decides that it " + what
 }
 
 // decided puts into an event what every decision carries.
@@ -147,7 +169,8 @@ func (b *batch) sign(ev Event) {
 	case ev.Decision == "":
 		ev.Decision = DecideDiscard
 	}
-	b.Decisions = append(b.Decisions, Signed{Decision: ev.Decision, Proposed: ev.Kind == DecisionProposed, At: ev.Time, Rules: ev.Rules})
+	b.Decisions = append(b.Decisions, Signed{Decision: ev.Decision, Proposed: ev.Kind == DecisionProposed, By: ev.By, At: ev.Time, ProposedBy: ev.ProposedBy, Reason: ev.Reason,
+		Rules: ev.Rules, MakerRef: ev.MakerRef, UseBy: ev.UseBy, UseByAt: ev.UseByAt, Allow: ev.Spent})
 }
 
 func proposalOf(ev Event) *Proposal {

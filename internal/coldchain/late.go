@@ -64,7 +64,6 @@ func Inputs(events []Event) []Input {
 			}
 		}
 	}
-	received := map[string]sensor.Instant{}
 	var list, ends []Input
 	for _, e := range events {
 		if c, ok := right[e.Seq]; ok && e.Kind != PlacementCorrected {
@@ -72,16 +71,15 @@ func Inputs(events []Event) []Input {
 		}
 		in := Input{At: e.Earliest(), Event: e}
 		switch e.Kind {
+		case ProfileAdopted: // for the whole life, also what a logger tells of it
+			if at, ok := began[e.Batch]; ok && at < in.At {
+				in.At = at
+			}
 		case PlacementCorrected, CalibrationCorrected:
 			continue // what they correct is all that there is of them
 		case BatchReceived:
 			if at, ok := began[e.Batch]; ok && at < in.At {
 				in.At, in.Label = at, profileAt(events, e.Profile, e.Time)
-			}
-			received[e.Batch] = in.At
-		case ProfileAdopted:
-			if at, ok := received[e.Batch]; ok {
-				in.At = min(in.At, at) // for its whole life
 			}
 		case ReadingsImported:
 			in.At = e.Start
@@ -124,13 +122,16 @@ func Touches(e Event, list []Event) sensor.Instant {
 	case ReadingsImported, CalibrationCorrected:
 		return e.Start
 	case PlacementCorrected:
-		at := min(e.Time, e.Start)
+		at, out := min(e.Time, e.Start), sensor.Instant(0)
 		for _, o := range list { // earlier corrections of the same event moved it already
 			if o.Kind == PlacementCorrected && o.Corrects == e.Corrects {
 				at = min(at, o.Time, o.Start)
 			}
+			if o.Seq == e.Corrects {
+				out = o.Time - o.Earliest() // it was out before it came in
+			}
 		}
-		return at
+		return at - out
 	}
 	return e.Earliest()
 }

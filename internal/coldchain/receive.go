@@ -7,12 +7,13 @@ import (
 	"time"
 )
 
-// What can be answered about a parcel.
+// What can be answered about a parcel, and where a product can come from.
 var (
 	LoggerAnswers = []string{"fine", "tripped", "none"}
 	VialsAnswers  = []string{"frozen", "cold", "warm"}
 	IceAnswers    = []string{"left", "gone"}
 	ParcelAnswers = []string{"whole", "damaged"}
+	OriginSources = []string{"plant", "human", "animal", "other"}
 )
 
 // roomTemperature is from where on a label asks for no cold: vials that come

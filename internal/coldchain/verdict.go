@@ -266,7 +266,7 @@ func (b *batch) reckon() {
 	for i := range b.Sides {
 		b.next = min(b.next, b.Sides[i].deadline(b))
 	}
-	b.next = min(b.next, b.darkDeadline())
+	b.next = min(b.next, b.darkDeadline(), b.Thaws.deadline(b.profile.Thaw))
 }
 
 // lossDeadline is when the next reason to quarantine falls if all stays as it

@@ -241,10 +241,10 @@ func (m *Monitor) rejudge(ctx context.Context, s *coldchain.Step, late ...coldch
 		}
 	}
 	for _, e := range told {
-		e.Reason += "; what is known by now: " + because(late[0])
+		e.Reason += "; what is known by now: " + because(late)
 		m.add(s, e)
 	}
-	m.tellRejudged(s, before, late[0])
+	m.tellRejudged(s, before, late)
 	now := m.e.OpenAlarms()
 	same := func(a coldchain.Alarm) func(coldchain.Alarm) bool {
 		return func(b coldchain.Alarm) bool {
