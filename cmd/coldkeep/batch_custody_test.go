@@ -193,7 +193,7 @@ func (c *custodian) batch(id string) coldchain.BatchState {
 func TestCustodyOnTheCommandLine(t *testing.T) {
 	c := newCustodian(t)
 	c.refuses("receive EX-1 --profile p --logger broken", `logger "broken": say fine, tripped or none`)
-	c.refuses("receive EX-1 --profile p --source fish", "plant, human, animal, other")
+	c.refuses("receive EX-1 --profile p --source fish", "plant, human, animal or other")
 	c.refuses("receive EX-1 --profile p --spent warm", "warm=30m")
 	c.refuses("receive EX-1 --profile p --spent cold=1h", "no rule cold")
 	c.does("receive EX-1 --profile p --lot 0412 --vials 12 --logger fine --vials-state cold --maker 'Exo Example' --source plant --spent warm=30m --by 'Anna Example'",
@@ -318,7 +318,7 @@ func TestTwoPeopleDecide(t *testing.T) {
 	c.stop()
 	c.start()
 	c.does("approve A --by 'Bert Example' --reason seen", "A is released", "by Bert Example, as Anna Example had proposed")
-	c.does("show A", "Anna Example proposed to release", "Bert Example released (receipt), as Anna Example had proposed: the maker agrees; approved: seen (maker's reference M-1)")
+	c.does("show A", "Anna Example proposes that it may be used (receipt): the maker agrees (maker's reference M-1)", "Bert Example approves, as Anna Example proposed, that it may be used (receipt): the maker agrees; approved: seen")
 	// What is found afterwards, the first signer did not know.
 	c.does("hold B --reason 'a crack' --by 'Anna Example'")
 	c.refuses("approve B --by 'Bert Example'", "is void")
