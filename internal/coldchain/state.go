@@ -11,6 +11,7 @@ func (b *batch) state(t sensor.Instant) BatchState {
 	if b.Where == ended {
 		t = b.EndedAt
 	}
+	b.shown = true
 	s := BatchState{
 		ID: b.id(), Profile: *b.profile, ProfileID: b.profile.ID, Lot: b.Life.Lot, Vials: b.Life.Vials, Expiry: b.Life.Expiry, ExpiresAt: b.Life.ExpiresAt, GTIN: b.Life.GTIN, Serial: b.Life.Serial,
 		Placements: slices.Clone(b.Life.Placements), Reasons: b.reasons(), Received: b.Received,
