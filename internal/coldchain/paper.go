@@ -78,6 +78,7 @@ type Proposal struct {
 	Reason   string         `json:"reason"`
 	MakerRef string         `json:"maker_ref,omitempty"`
 	UseBy    string         `json:"use_by,omitempty"`
+	UseByAt  sensor.Instant `json:"-"` // the end of that day at the site
 	Allow    []Spent        `json:"allow,omitempty"`
 }
 
@@ -89,6 +90,7 @@ type Readout struct {
 	Format     string              `json:"format"` // qtag, fridgetag, logtag, elitech, biovoice, csv
 	Logger     string              `json:"logger"` // its serial number, or what stands for it
 	Zone       string              `json:"zone,omitempty"`
+	Dates      string              `json:"dates,omitempty"` // of an import: dmy or mdy, where the file's dates do not tell
 	First      sensor.Instant      `json:"first"`
 	Last       sensor.Instant      `json:"last"`
 	IntervalS  float64             `json:"interval_s"`

@@ -267,6 +267,9 @@ func alarmKey(a coldchain.Alarm) string {
 
 func (m *Monitor) alarmOf(s *coldchain.Snapshot, a coldchain.Alarm) alert.Alarm {
 	x := alert.Alarm{Key: alarmKey(a), Kind: alert.Other, Severity: alert.Severity(a.Severity), Unit: a.Unit, Rule: a.Rule, Batch: a.Batch, Text: a.Text, Raised: timeOf(a.Raised)}
+	if a.Batch != "" {
+		m.markLate(s, &x)
+	}
 	switch {
 	case a.Batch != "" && a.Severity == coldchain.Critical:
 		x.Kind = alert.BatchLost
