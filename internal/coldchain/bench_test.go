@@ -103,3 +103,17 @@ func BenchmarkThreeYearsJudgedAnew(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(2*minutes), "ns/reading")
 }
+
+// The same with all that a snapshot tells of them.
+func BenchmarkASnapshotOfAThousandBatches(b *testing.B) {
+	e := benchBatches(b, benchConfig(), 1000)
+	i := 0
+	for b.Loop() {
+		i++
+		e.Observe(sensor.Reading{Probe: "p", Time: sensor.Instant(i * 60_000), Temp: benchTemp(i)})
+		e.Tick(sensor.Instant(i * 60_000))
+		if len(e.Batches()) != 1000 {
+			b.Fatal("some are missing")
+		}
+	}
+}
