@@ -34,6 +34,7 @@ type batchCommand struct {
 	Discard batchDiscard `cmd:"" help:"Decide that a batch is discarded."`
 	Use     batchUse     `cmd:"" help:"A batch is used up."`
 	List    batchList    `cmd:"" help:"List the batches."`
+	Where   batchWhere   `cmd:"" help:"Where the batches of a unit, or one batch, can be moved to."`
 	Show    batchShow    `cmd:"" help:"What the record says of a batch."`
 	Correct batchCorrect `cmd:"" help:"Where a batch was, was told wrongly: it happened at another time."`
 	Label   batchLabel   `cmd:"" help:"Print labels whose code opens the batch's page."`

@@ -4,8 +4,9 @@
 //
 // How many series there are is bounded by what the operator's file lists and
 // by the batches in storage; nothing that a message, a person or a wire says
-// becomes a label. A probe gives 25 (20 of them its faults), a unit 18, a
-// batch 1 and one for each of its rules with an allowance, a contact 1 or 2 and
+// becomes a label. A probe gives 25 (20 of them its faults), a unit 18 and one
+// more while a batch of it is about to be lost, a batch 1 and one for each of
+// its rules with an allowance, a contact 1 or 2 and
 // a unit's doors 3; the rest is some
 // 80, most of them the Go runtime's. 256 probes, each alone in its unit, and
 // 2,000 batches with one such rule are 14,900 series, and 1 MB of text.
@@ -85,6 +86,8 @@ var (
 	unitSeen = desc("unit_last_count_timestamp_seconds", "When the boxes in the unit were counted last; there only where they were.", "unit")
 	unitDue  = desc("unit_count_due_timestamp_seconds", "When the boxes in the unit are to be counted; there only while some are.", "unit")
 
+	unitLost = desc("unit_batch_lost_timestamp_seconds", "When the first batch of the unit is over its limit if nobody comes; there only while that is to be feared.", "unit")
+
 	doorOpen  = desc("unit_door_open", "1 while a door of the unit is open; there only while that is known.", "unit")
 	doorCount = desc("unit_door_openings_total", "Openings of the unit's doors since the daemon started.", "unit")
 	doorTime  = desc("unit_door_open_seconds_total", "Time that the unit's doors were known to be open, since the daemon started.", "unit")
@@ -120,7 +123,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*metric{buildInfo, probeTemp, probeUp, probeLast, probeReads, probeFails, probeDue, unitLow, unitHigh, unitOut, unitExc, unitNone, unitOutS, unitDark, unitSeen, unitDue,
+	for _, d := range []*metric{buildInfo, probeTemp, probeUp, probeLast, probeReads, probeFails, probeDue, unitLow, unitHigh, unitOut, unitExc, unitNone, unitOutS, unitDark, unitSeen, unitDue, unitLost,
 		doorOpen, doorCount, doorTime, mainsLost, contactOn, batches, flagged, unpaper, undecide, allowance, alarms, troubles, oldest, drilled, answered, took, beat, peerUp, sent, unsent, mqttUp, mqttLate, mqttSent, mqttBusy, clock, size, free, faults} {
 		ch <- d.desc
 	}
@@ -219,11 +222,14 @@ func (c *Collector) batches(s *coldchain.Snapshot, set func(*metric, float64, ..
 		unit    string
 		verdict coldchain.Verdict
 	}
-	n, without, proposed := map[key]int{}, map[string]int{}, map[string]int{}
+	n, without, proposed, lost := map[key]int{}, map[string]int{}, map[string]int{}, map[string]sensor.Instant{}
 	for i := range s.Batches {
 		b := &s.Batches[i]
 		if b.Unit == "" {
 			continue
+		}
+		if at := b.FirstLost(); at != nil && (lost[b.Unit] == 0 || *at < lost[b.Unit]) {
+			lost[b.Unit] = *at
 		}
 		n[key{b.Unit, b.Verdict}]++
 		if len(b.Missing) > 0 {
@@ -242,6 +248,9 @@ func (c *Collector) batches(s *coldchain.Snapshot, set func(*metric, float64, ..
 	for i := range s.Units {
 		set(unpaper, float64(without[s.Units[i].ID]), s.Units[i].ID)
 		set(undecide, float64(proposed[s.Units[i].ID]), s.Units[i].ID)
+		if at := lost[s.Units[i].ID]; at != 0 {
+			set(unitLost, float64(at)/1000, s.Units[i].ID)
+		}
 		for _, v := range []coldchain.Verdict{coldchain.InRange, coldchain.InExcursion, coldchain.Quarantined, coldchain.Released, coldchain.Expired, coldchain.Unknown} {
 			set(batches, float64(n[key{s.Units[i].ID, v}]), s.Units[i].ID, string(v))
 		}

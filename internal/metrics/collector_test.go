@@ -95,6 +95,24 @@ func TestADeadProbeDisappears(t *testing.T) {
 	}
 }
 
+// When the first batch of a unit is over its limit is told while that is to be
+// feared: the earlier of the present temperature's and of the trend's early end.
+func TestTheFirstBatchToBeLostIsTold(t *testing.T) {
+	s := snapshot(2, 4)
+	if got := text(t, s); strings.Contains(got, "coldkeep_unit_batch_lost_timestamp_seconds{") {
+		t.Errorf("told of nothing:\n%s", got)
+	}
+	late, soon := sensor.Instant(1_780_000_600_000), sensor.Instant(1_780_000_060_500)
+	s.Batches[0].Unit, s.Batches[1].Unit, s.Batches[2].Unit, s.Batches[3].Unit = "u1", "u1", "u0", ""
+	s.Batches[0].LostAt = &late
+	s.Batches[1].Forecasts = []coldchain.Forecast{{Rule: "hot", AtTrend: &late, Earliest: &soon}}
+	s.Batches[3].LostAt = &soon
+	got := text(t, s)
+	if !strings.Contains(got, `coldkeep_unit_batch_lost_timestamp_seconds{unit="u1"} 1.7800000605e+09`+"\n") || strings.Contains(got, `timestamp_seconds{unit="u0"}`) {
+		t.Errorf("told as\n%s", got)
+	}
+}
+
 // What people are called for, and what became of it.
 func TestWhatPeopleDoIsTold(t *testing.T) {
 	s := snapshot(1, 1)

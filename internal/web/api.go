@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -120,6 +119,24 @@ func (s *Server) unit(w http.ResponseWriter, r *http.Request) {
 	fail(w, http.StatusNotFound, "not_found", fmt.Sprintf("no unit %q is configured", r.PathValue("id")))
 }
 
+// rescues tell where the unit's batches can go, the most urgent first.
+func (s *Server) rescues(w http.ResponseWriter, r *http.Request) {
+	snap := s.m.Snapshot()
+	for i := range snap.Units {
+		u := &snap.Units[i]
+		if !strings.EqualFold(u.ID, r.PathValue("id")) {
+			continue
+		}
+		list := coldchain.Rescues(snap, u.ID)
+		if list == nil {
+			list = []coldchain.Rescue{}
+		}
+		answer(w, map[string]any{"record": snap.Record, "at": snap.At, "unit": u.ID, "in_trouble": u.InTrouble(), "rescues": list})
+		return
+	}
+	fail(w, http.StatusNotFound, "not_found", fmt.Sprintf("no unit %q is configured", r.PathValue("id")))
+}
+
 // batchView is a batch as the API tells it: as in a replay, with the words.
 type batchView struct {
 	coldchain.BatchState
@@ -180,25 +197,10 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "not_found", fmt.Sprintf("no batch %q is known here", r.PathValue("id")))
 		return
 	}
-	signed, err := s.signatures(r.Context(), b.ID)
-	if err != nil {
-		fail(w, http.StatusInternalServerError, "internal", err.Error())
-		return
-	}
 	answer(w, struct {
 		batchView
-		Facts      []coldchain.Fact      `json:"facts"`
-		Signatures []coldchain.Signature `json:"signatures"`
-	}{s.viewBatch(snap, b), b.Facts(s.reader(snap)), signed})
-}
-
-// signatures are what people have decided of a batch.
-func (s *Server) signatures(ctx context.Context, id string) ([]coldchain.Signature, error) {
-	list, err := s.m.EventsOf(ctx, coldchain.SignedKinds()...)
-	if err != nil {
-		return nil, fmt.Errorf("read decisions: %w", err)
-	}
-	return coldchain.Signatures(list, id), nil
+		Facts []coldchain.Fact `json:"facts"`
+	}{s.viewBatch(snap, b), b.Facts(s.reader(snap))})
 }
 
 func (s *Server) alarms(w http.ResponseWriter, _ *http.Request) {

@@ -148,6 +148,7 @@ func (s *Server) Handler(trusted bool) http.Handler {
 	m.Handle("GET /page/", http.FileServerFS(files))
 	m.HandleFunc("GET /api/v1/units", s.units)
 	m.HandleFunc("GET /api/v1/units/{id}", s.unit)
+	m.HandleFunc("GET /api/v1/units/{id}/rescues", s.rescues)
 	m.HandleFunc("GET /api/v1/batches", s.batches)
 	m.HandleFunc("GET /api/v1/batches/{id}", s.batch)
 	m.HandleFunc("GET /api/v1/batches/{id}/like", s.like)
