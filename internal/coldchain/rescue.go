@@ -212,7 +212,7 @@ type offer struct {
 // A seeker gives room away, batch by batch.
 type seeker struct {
 	shelters []shelter
-	at       map[string]int // of a unit's id
+	at       map[string]int      // of a unit's id
 	suitable map[Range]*suitable // for what must be kept in a range
 	offers   []offer
 }
