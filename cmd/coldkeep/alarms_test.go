@@ -34,6 +34,10 @@ func (d *aDaemon) Snapshot() *coldchain.Snapshot {
 }
 func (d *aDaemon) Changed() <-chan struct{} { return nil }
 func (d *aDaemon) Alive() bool              { return true }
+func (d *aDaemon) AddFile(context.Context, []byte) (string, error) {
+	return "", errors.New("no files")
+}
+func (d *aDaemon) File(context.Context, string) ([]byte, error) { return nil, errors.New("no files") }
 func (d *aDaemon) Events(context.Context, uint64, int) ([]coldchain.Event, error) {
 	return nil, errors.New("no events")
 }

@@ -28,16 +28,17 @@ var errProblems = errors.New("problems found")
 
 // commands is the command line: one struct a subcommand, each in its file.
 type commands struct {
-	Run     runCommand     `cmd:"" help:"The daemon: read the probes, keep the record, tell people."`
-	Demo    demoCommand    `cmd:"" help:"The daemon on simulated fridges; needs nothing."`
-	Check   checkCommand   `cmd:"" help:"Validate a configuration file; exit 3 when something is wrong with it."`
-	Probes  probesCommand  `cmd:"" help:"What answers on the buses, and what the probes say."`
-	Batch   batchCommand   `cmd:"" help:"Receive, place, move and look at batches."`
-	Profile profileCommand `cmd:"" help:"Storage conditions: the library, and what each allows."`
-	Alarms  alarmsCommand  `cmd:"" help:"Look at alarms, answer them, and test the way to the phones."`
-	Replay  replayCommand  `cmd:"" help:"Judge recorded readings as the daemon would have."`
-	Oncall  oncallCommand  `cmd:"" help:"Who would be called about a trouble, and how."`
-	Version versionCommand `cmd:"" help:"Say which version this is."`
+	Run      runCommand      `cmd:"" help:"The daemon: read the probes, keep the record, tell people."`
+	Demo     demoCommand     `cmd:"" help:"The daemon on simulated fridges; needs nothing."`
+	Check    checkCommand    `cmd:"" help:"Validate a configuration file; exit 3 when something is wrong with it."`
+	Probes   probesCommand   `cmd:"" help:"What answers on the buses, and what the probes say."`
+	Batch    batchCommand    `cmd:"" help:"Receive, place, move and look at batches."`
+	Profile  profileCommand  `cmd:"" help:"Storage conditions: the library, and what each allows."`
+	Alarms   alarmsCommand   `cmd:"" help:"Look at alarms, answer them, and test the way to the phones."`
+	Readings readingsCommand `cmd:"" help:"Take in what loggers had recorded, and give out what the record holds."`
+	Replay   replayCommand   `cmd:"" help:"Judge recorded readings as the daemon would have."`
+	Oncall   oncallCommand   `cmd:"" help:"Who would be called about a trouble, and how."`
+	Version  versionCommand  `cmd:"" help:"Say which version this is."`
 }
 
 // app is what a command may touch of the world.

@@ -19,11 +19,12 @@ type probesCommand struct {
 	Read  probesRead  `cmd:"" help:"Read each configured probe once."`
 	Which probesWhich `cmd:"" help:"Find out which DS18B20 is which: warm one in your hand."`
 
-	Check   probesCheck   `cmd:"" help:"Hold a probe against a reference, such as an ice point, and record what it read."`
-	Out     probesOut     `cmd:"" help:"A probe leaves its place, for 30 min at most: it is read and not judged."`
-	Back    probesBack    `cmd:"" help:"A probe is back in its place: it judges again."`
-	List    probesList    `cmd:"" help:"Where each probe is, until when it is calibrated, and when it was checked."`
-	History probesHistory `cmd:"" help:"Which instruments stood there, and every check."`
+	Check       probesCheck       `cmd:"" help:"Hold a probe against a reference, such as an ice point, and record what it read."`
+	Out         probesOut         `cmd:"" help:"A probe leaves its place, for 30 min at most: it is read and not judged."`
+	Back        probesBack        `cmd:"" help:"A probe is back in its place: it judges again."`
+	List        probesList        `cmd:"" help:"Where each probe is, until when it is calibrated, and when it was checked."`
+	Recalibrate probesRecalibrate `cmd:"" help:"A calibration was wrong: judge again what the probe has read since then."`
+	History     probesHistory     `cmd:"" help:"Which instruments stood there, and every check."`
 }
 
 // Help lists the chips that can be read.

@@ -292,11 +292,18 @@ func (f *finding) writeText(w io.Writer) error {
 		if x.MKTC != nil {
 			p(", mean kinetic temperature %s °C", strconv.FormatFloat(number(*x.MKTC), 'f', -1, 64))
 		}
+		if x.FreezeThawCycles > 0 {
+			p(", thawed and frozen again %s", coldchain.CyclesText(x.FreezeThawAtLeast, x.FreezeThawCycles))
+		}
 		p("\n")
 		if s := b.CalibrationText(f.until, time.UTC); s != "" {
 			p("           %s\n", s)
 		}
 		for _, l := range b.Allowance {
+			if l.OfCycles() {
+				p("           %s: %d freeze-thaw cycles used, %d left\n", l.Rule, l.Cycles, l.CyclesLeft)
+				continue
+			}
 			p("           %s: %s used, %s left\n", l.Rule, span(l.UsedS), span(l.LeftS))
 		}
 	}

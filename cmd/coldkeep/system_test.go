@@ -94,23 +94,43 @@ func startDemo(t *testing.T, dir, broker string, more ...string) *demoRun {
 	return d
 }
 
+// stacks ends a demo that does not answer, and tells what it was at.
+func (d *demoRun) stacks() string {
+	_ = d.cmd.Process.Signal(syscall.SIGQUIT) // it may have ended already
+	select {
+	case <-d.done:
+		return d.err.String()
+	case <-time.After(10 * time.Second):
+		return "it cannot even tell what it is at"
+	}
+}
+
 func (d *demoRun) end(sig os.Signal) time.Duration {
+	d.t.Helper()
 	started := time.Now()
 	if err := d.cmd.Process.Signal(sig); err != nil {
 		d.t.Fatal(err)
 	}
-	err := <-d.done
+	var err error
+	select {
+	case err = <-d.done:
+	case <-time.After(time.Minute):
+		d.t.Fatalf("it does not end on %v:\n%s", sig, d.stacks())
+	}
 	if sig == syscall.SIGTERM && err != nil {
 		d.t.Errorf("SIGTERM: %v\n%s", err, d.err)
 	}
 	return time.Since(started)
 }
 
+// patient waits as long as a page may take on a machine with much else to do.
+var patient = http.Client{Timeout: 30 * time.Second}
+
 func (d *demoRun) get(path string) string {
 	d.t.Helper()
-	resp, err := http.Get(d.page + path)
+	resp, err := patient.Get(d.page + path)
 	if err != nil {
-		d.t.Fatal(err)
+		d.t.Fatalf("%v\n%s", err, d.stacks())
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)

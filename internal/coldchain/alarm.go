@@ -47,7 +47,7 @@ func (a *alarm) follow(u *unit, t sensor.Instant) {
 	if a.rule.Clear == nil || !a.Raised {
 		return
 	}
-	open, _ := u.stand(a.clearLimit())
+	open, _ := u.stand(lineKey{Limit: a.clearLimit()})
 	inside := !open && u.HasGood
 	running := inside && !u.Unmonitored
 	if a.Running {
@@ -82,7 +82,7 @@ func (a *alarm) deadline(u *unit) sensor.Instant {
 	case a.Raised || a.Told:
 		return never
 	case r.Total > 0:
-		return a.Measure.reaches(millis(r.Within), millis(r.Total), true)
+		return a.Measure.reaches(millis(r.Within), millis(r.Total), ever, true)
 	case a.Measure.Open && a.Measure.Certain:
 		return a.Measure.At + sensor.Instant(millis(r.For)-a.Measure.StretchCertain)
 	}

@@ -14,6 +14,7 @@ const (
 	stored
 	outside
 	ended
+	unborn // part of a batch that will be split at an instant to come
 )
 
 // A batch is vials of one lot in judgement, along the one line of its life.
@@ -39,13 +40,16 @@ type batch struct {
 
 	Measures    []*measure // one for each limit asked, then the unmonitored time
 	Rules       []*ruleState
-	Sides       [2]side // high, low
+	Sides       []side // high and low of each range that the label gives
 	Reasons     []Reason
 	Confirmed   bool // an excursion was, in its whole life
 	ConfirmedAt sensor.Instant
 	ReleasedAt  sensor.Instant
 	HasRelease  bool
-	ExpiredAt   sensor.Instant // 0: not yet
+	Thaws       thaws
+	Opened      sensor.Instant // since when it is in use; 0: it is not
+	ExpiredAt   sensor.Instant // the first of Lapsed; 0: not yet
+	Lapsed      [lapses]sensor.Instant
 	UnmonAfter  sensor.Instant // the built-in unmonitored rule counts from here at the earliest
 	Verdict     Verdict
 	Since       sensor.Instant
@@ -56,17 +60,24 @@ type batch struct {
 	AlarmText   string
 	JudgedBy    []JudgedBy // in order of From
 
+	SplitAt   sensor.Instant // when it was split off Life.FromBatch; 0: it was received
+	Touched   sensor.Instant // when something was done with its vials last
+	Uses      []Use          // of its own vials
+	Decisions []Signed
+	Proposal  *Proposal // waits for a second signature
+
 	Kinetic     kineticSum // of the closed stays
 	KineticLast float64
 	Stays       []stay // that reach into the longest window
 
-	profile *Profile
-	unit    *unit
-	lines   []*line // of unit, beside Measures
-	kinetic bool    // some rule asks for the mean kinetic temperature
-	dark    *measure
-	next    sensor.Instant
-	seat    int // in the evaluator's order
+	profile  *Profile
+	unit     *unit
+	lines    []*line // of unit, beside Measures
+	thawLine *line   // of unit; nil where no cycles are counted
+	kinetic  bool    // some rule asks for the mean kinetic temperature
+	dark     *measure
+	next     sensor.Instant
+	seat     int // in the evaluator's order
 }
 
 // A stay is a stretch of life at one place: a unit's course, or outside.
@@ -91,6 +102,7 @@ type side struct {
 	Graced    bool // this time outside has been confirmed
 
 	m         *measure
+	of        stageRange
 	allowance bool
 	text      string
 }
@@ -100,9 +112,19 @@ type ruleState struct {
 	BrokenIn  sensor.Instant // start of the stretch in which it broke
 	HasBroken bool
 	Spent     bool // released: a sum over the whole life is not told twice
+	Answered  int  // cycles that a release has answered
 
-	rule Rule
-	m    *measure
+	// Anew says that a signer has allowed some of a sum anew: Limit is how much,
+	// Used what had been used by then, at From. In ms, or in cycles.
+	Anew        bool
+	Limit       int64
+	Used        int64
+	UsedCertain int64
+	From        sensor.Instant
+
+	rule   Rule
+	m      *measure
+	before Spent // of Life.Before
 }
 
 // newBatch makes the judgement of a batch under a profile.
@@ -113,63 +135,54 @@ func newBatch(l Life, p *Profile, received sensor.Instant) *batch {
 	return b
 }
 
-// wire joins rules to measures. The order depends on the profile alone.
+// wire joins rules to measures. The order depends on the profile and on what
+// was spent before the record alone.
 func (b *batch) wire() {
 	var ms []*measure
-	find := func(l Limit) *measure {
+	find := func(l Limit, in stages, of string) *measure {
 		for _, m := range ms {
-			if m.Limit == l {
+			if m.Limit == l && m.in == in && m.of == of {
 				return m
 			}
 		}
-		m := &measure{Limit: l}
+		m := &measure{}
 		if len(b.Measures) > len(ms) {
 			m = b.Measures[len(ms)]
-			m.Limit = l
 		}
+		m.Limit, m.in, m.of = l, in, of
 		ms = append(ms, m)
 		return m
 	}
 	p := b.profile
-	b.Sides[0].m = find(Limit{Side: Above, At: p.Range.High})
-	b.Sides[1].m = find(Limit{Side: Below, At: p.Range.Low})
-	b.Sides[0].text = Limit{Side: Above, At: p.Range.High}.guarded(p.Guard)
-	b.Sides[1].text = Limit{Side: Below, At: p.Range.Low}.guarded(p.Guard)
+	b.wireSides(find)
 	rules := b.Rules
-	b.Rules = nil
-	b.dark = nil
+	b.Rules, b.kinetic = nil, false
+	darkLimit := Limit{Side: darkSide}
+	b.dark = find(darkLimit, inAll, "")
 	for i, r := range p.Rules {
 		s := &ruleState{}
 		if i < len(rules) {
 			s = rules[i]
 		}
-		s.rule = r
+		s.rule, s.before = r, b.Life.spent(r.ID)
+		of := ""
+		if s.before.S > 0 {
+			of = r.ID // it has time that no other rule has
+		}
 		switch {
 		case r.MKT:
 			b.kinetic = true
-		case r.Unmonitored:
+			b.dark.Window = max(b.dark.Window, millis(r.Within))
 		case r.FreezeThaw:
+		case r.Unmonitored:
+			s.m = find(darkLimit, inAll, of)
 		default:
-			s.m = find(r.Limit)
+			s.m = find(r.Limit, r.Stage.set(), of)
+		}
+		if s.m != nil {
 			s.m.Window = max(s.m.Window, millis(r.Within))
-			if r.Limit.Side == Above && r.Limit.At <= p.Range.High {
-				b.Sides[0].allowance = true
-			}
-			if r.Limit.Side == Below && r.Limit.At >= p.Range.Low {
-				b.Sides[1].allowance = true
-			}
 		}
 		b.Rules = append(b.Rules, s)
-	}
-	b.dark = find(Limit{Side: "unmonitored"})
-	for _, s := range b.Rules {
-		switch {
-		case s.rule.Unmonitored:
-			s.m = b.dark
-			b.dark.Window = max(b.dark.Window, millis(s.rule.Within))
-		case s.rule.MKT:
-			b.dark.Window = max(b.dark.Window, millis(s.rule.Within))
-		}
 	}
 	b.Measures = ms
 }
@@ -184,20 +197,16 @@ func (b *batch) enter(e *Evaluator, u *unit, t sensor.Instant) {
 		for _, m := range b.Measures {
 			m.At = t
 		}
+		b.seed(t)
 	}
 	u.handExtremes()
+	u.tally.begin(t)
 	b.Where, b.unit = stored, u
 	b.begins(t)
+	b.lends(t)
 	i, _ := slices.BinarySearchFunc(u.batches, b, func(x, y *batch) int { return x.order() - y.order() })
 	u.batches = slices.Insert(u.batches, i, b)
-	b.lines = b.lines[:0]
-	for _, m := range b.Measures {
-		if m == b.dark {
-			b.lines = append(b.lines, nil)
-			continue
-		}
-		b.lines = append(b.lines, u.ask(m.Limit))
-	}
+	b.askUnit()
 	for _, p := range u.places[:u.judging] {
 		if p.Stands {
 			b.widen(p.Last, p.Last)
@@ -208,6 +217,24 @@ func (b *batch) enter(e *Evaluator, u *unit, t sensor.Instant) {
 		b.Stays = append(b.Stays, stay{Unit: u.cfg.ID, From: t, To: never, Base: c.upTo(t), course: c})
 	}
 	b.turn(e, t)
+	if b.Begun == t {
+		b.fireSpent(e, t)
+	}
+}
+
+// askUnit asks the unit that it is in about all that it is judged by.
+func (b *batch) askUnit() {
+	b.lines = b.lines[:0]
+	for _, m := range b.Measures {
+		if m.dark() {
+			b.lines = append(b.lines, nil)
+			continue
+		}
+		b.lines = append(b.lines, b.unit.ask(m.Limit))
+	}
+	if b.profile.Thaw.Counts() {
+		b.thawLine = b.unit.askOf(b.profile.thawLimit())
+	}
 }
 
 func (b *batch) order() int { return b.seat }
@@ -235,6 +262,10 @@ func (b *batch) detach(t sensor.Instant) {
 		}
 	}
 	b.lines = b.lines[:0]
+	if b.thawLine != nil {
+		u.drop(b.thawLine)
+		b.thawLine = nil
+	}
 	if i := slices.Index(u.batches, b); i >= 0 {
 		u.batches = slices.Delete(u.batches, i, i+1)
 	}
@@ -245,7 +276,9 @@ func (b *batch) detach(t sensor.Instant) {
 
 // goOut begins time outside at t: nothing took the batch up at that instant.
 func (b *batch) goOut(e *Evaluator, t sensor.Instant) {
-	b.Sides[0].Graced, b.Sides[1].Graced = false, false
+	for i := range b.Sides {
+		b.Sides[i].Graced = false
+	}
 	if b.kinetic {
 		b.Stays = append(b.Stays, stay{From: t, To: never, weight: kineticWeight(b.profile.Outside.As.Celsius(), b.profile.DeltaH)})
 	}
@@ -308,10 +341,10 @@ func (b *batch) book(t sensor.Instant) {
 		if !b.dark.Open {
 			b.MonitoredMs += d
 		}
-		if m := b.Sides[0].m; m.Open && m.Certain {
+		if _, certain := b.beyond(Above); certain {
 			b.AboveMs += d
 		}
-		if m := b.Sides[1].m; m.Open && m.Certain {
+		if _, certain := b.beyond(Below); certain {
 			b.BelowMs += d
 		}
 	}
@@ -323,21 +356,30 @@ func (b *batch) turn(e *Evaluator, t sensor.Instant) {
 		return
 	}
 	b.book(t)
+	stage := b.stage().set()
 	for i, m := range b.Measures {
-		if m == b.dark {
+		if m.dark() {
 			continue
 		}
-		open, certain := b.stand(i, m)
+		open, certain := false, false
+		if m.in&stage != 0 {
+			open, certain = b.stand(i, m)
+		}
 		m.set(t, open, certain)
 	}
 	dark := false
 	if b.Where == stored {
-		dark = b.unit.Unmonitored || !b.unit.Entered || b.Sides[0].m.doubtful() || b.Sides[1].m.doubtful()
+		dark = b.unit.Unmonitored || !b.unit.Entered || b.doubtful()
 		if !dark && !b.Monitored {
 			b.Monitored, b.MonitoredFrom = true, t
 		}
 	}
-	b.dark.set(t, dark, dark)
+	for _, m := range b.Measures {
+		if m.dark() {
+			m.set(t, dark, dark)
+		}
+	}
+	b.turnThaw(t)
 	for i := range b.Sides {
 		b.Sides[i].turn(b, t)
 	}
@@ -357,7 +399,7 @@ func (b *batch) stand(i int, m *measure) (open, certain bool) {
 	if x.open {
 		return true, x.beyond
 	}
-	if m.Open && !b.unit.standing() {
+	if m.Open && !b.unit.standing(false) {
 		return true, false
 	}
 	return false, false

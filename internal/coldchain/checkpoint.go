@@ -21,10 +21,13 @@ type checkpoint struct {
 	Config   uint64 // hash
 	Now      sensor.Instant
 	Retired  []Unit // left the config, but batches need them
+	Loggers  []Unit // that travelled with batches which still count on them
+	Backups  []backup
 	Units    []unitPoint
 	Places   []place
 	Batches  []batchPoint
 	Plans    []plan
+	Recalls  []recall
 	Profiles []Profile // of batches, as received
 }
 
@@ -42,6 +45,9 @@ type unitPoint struct {
 	Alarms    []alarm
 	Courses   []coursePack
 	Watch     watch
+	Tally     tally
+	Spares    []spare
+	Lender    string
 	Stable    sensor.Instant
 	Trail     trailPoint
 	Rise      trailPoint
@@ -77,15 +83,22 @@ func (e *Evaluator) Checkpoint(cfg Config) ([]byte, error) {
 	if !e.closed {
 		return nil, fmt.Errorf("write checkpoint: the instant %s is still open", e.now)
 	}
-	c := checkpoint{Version: checkpointVersion, Config: cfg.Hash(), Now: e.now, Plans: e.plans}
+	e.shed()
+	c := checkpoint{Version: checkpointVersion, Config: cfg.Hash(), Now: e.now, Plans: e.plans, Backups: e.backups, Recalls: e.recalls}
 	for _, u := range e.units {
 		if u.gone {
 			c.Retired = append(c.Retired, u.cfg)
 		}
+		if u.logger {
+			c.Loggers = append(c.Loggers, u.cfg)
+		}
 		u.handExtremes()
 		p := unitPoint{ID: u.cfg.ID, Since: u.since, Entered: u.Entered, Unmon: u.Unmonitored, UnmonAt: u.UnmonAt, OutMs: u.OutMs, UnmonMs: u.UnmonMs,
-			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low, Watch: u.watch,
+			HasGood: u.HasGood, LastGood: u.LastGood, High: *u.high, Low: *u.low, Watch: u.watch, Tally: u.tally, Lender: u.lender,
 			Stable: u.Stable, Trail: u.trail.pack(), Rise: packSteps(u.rise.Steps, openStep{}), RiseEvery: u.rise.Every, Habits: u.habits}
+		for _, x := range u.spares {
+			p.Spares = append(p.Spares, *x)
+		}
 		for _, a := range u.alarms {
 			p.Alarms = append(p.Alarms, *a)
 		}
@@ -133,19 +146,23 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 	}
 	e := New(cfg, c.Now)
 	e.now, e.closed = c.Now, true
-	e.plans = c.Plans
+	e.plans, e.recalls = c.Plans, c.Recalls
 	for _, u := range c.Retired {
 		e.addUnit(u, c.Now).gone = true
 	}
+	for _, u := range c.Loggers {
+		e.enlist(u, c.Now).logger = true
+	}
+	e.backups = c.Backups
 	for _, p := range c.Places {
 		x := e.places[p.ID]
 		if x == nil {
 			x = &place{ID: p.ID}
 			e.places[p.ID] = x
 		}
-		u, lo, hi := x.unit, x.lo, x.hi
+		u, lo, hi, buffered := x.unit, x.lo, x.hi, x.buffered
 		*x = p
-		x.unit, x.lo, x.hi = u, lo, hi
+		x.unit, x.lo, x.hi, x.buffered = u, lo, hi, buffered
 	}
 	for _, p := range c.Units {
 		u := e.unitOf[p.ID]
@@ -173,7 +190,7 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 	}
 	for _, u := range e.units {
 		for _, x := range u.lines {
-			x.open, x.beyond = u.stand(x.Limit)
+			x.open, x.beyond = u.stand(x.lineKey)
 		}
 		u.bound()
 		u.reckon()
@@ -184,7 +201,7 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 
 func (u *unit) restore(p unitPoint) {
 	u.since, u.Entered, u.Unmonitored, u.UnmonAt = p.Since, p.Entered, p.Unmon, p.UnmonAt
-	u.OutMs, u.UnmonMs, u.HasGood, u.LastGood = p.OutMs, p.UnmonMs, p.HasGood, p.LastGood
+	u.OutMs, u.UnmonMs, u.HasGood, u.LastGood, u.tally = p.OutMs, p.UnmonMs, p.HasGood, p.LastGood, p.Tally
 	u.Stable, u.habits = p.Stable, p.Habits
 	u.trail = trail{Steps: p.Trail.steps(), Open: p.Trail.Open}
 	u.rise = rise{Steps: p.Rise.steps(), Every: p.RiseEvery}
@@ -201,6 +218,10 @@ func (u *unit) restore(p unitPoint) {
 		*u.alarms[i] = a
 		u.alarms[i].rule, u.alarms[i].line = rule, line
 		u.silent = u.silent || a.Raised && rule.NoData > 0
+	}
+	u.lender = p.Lender
+	for _, x := range p.Spares {
+		u.spares = append(u.spares, &x)
 	}
 	for _, c := range p.Courses {
 		u.courses = append(u.courses, c.unpack())
@@ -238,13 +259,7 @@ func (b *batch) rejoin(e *Evaluator, unit string) error {
 		}
 		b.unit = u
 		u.batches = append(u.batches, b)
-		for _, m := range b.Measures {
-			if m == b.dark {
-				b.lines = append(b.lines, nil)
-				continue
-			}
-			b.lines = append(b.lines, u.ask(m.Limit))
-		}
+		b.askUnit()
 	}
 	b.reckon()
 	return nil

@@ -33,8 +33,10 @@ type Command struct {
 	Paper     *Paper                    `json:"paper,omitempty"`     // attach: SHA256, Name, Kind, Checked
 	Event     uint64                    `json:"event,omitempty"`     // correct: the seq of what was told wrongly
 	Readout   *Readout                  `json:"readout,omitempty"`   // import: SHA256, Name, Zone, Logger
-	Since     sensor.Instant            `json:"since,omitzero"`      // recalibrate: from when on the calibration was wrong
+	Since     sensor.Instant            `json:"since,omitzero"`      // recalibrate: from when on the calibration was wrong; import: from when on the logger was with the batch, 0: from its first reading
 	Points    []sensor.CalibrationPoint `json:"points,omitempty"`    // recalibrate: what is right
+	Readings  []sensor.Reading          `json:"-"`                   // import: what the file holds, in order of time
+	DryRun    bool                      `json:"dry_run,omitempty"`   // import: tell what would become of it, and do nothing
 
 	UseByAt sensor.Instant `json:"-"` // the end of UseBy at the site
 	By      string         `json:"by"`
@@ -52,7 +54,7 @@ type Command struct {
 	// Of alarms: ack, decline, shelve, unshelve, close, test.
 	Alarm   string         `json:"alarm,omitempty"`   // a trouble's key, or a unit whose trouble is meant; "" the only one there is
 	Promise string         `json:"promise,omitempty"` // ack: how long until somebody is there, 20m; "" is that
-	Until   sensor.Instant `json:"until,omitzero"`    // shelve
+	Until   sensor.Instant `json:"until,omitzero"`    // shelve; import: until when the logger was with the batch, 0: until it was placed or received
 	Cause   string         `json:"cause,omitempty"`   // close
 	Action  string         `json:"action,omitempty"`  // close
 	Person  string         `json:"person,omitempty"`  // the id of the person who answers, or (test) who is called

@@ -209,6 +209,7 @@ const (
 	RuleBatch       = "batch" // the alarm that a flagged batch raises
 
 	RuleInUse   = "in_use"  // open for longer than the label allows: it is expired
+	RuleUseBy   = "use_by"  // beyond the last day that a signer allowed: it is expired
 	RuleReceipt = "receipt" // it came warm, or with a logger or indicator that had tripped
 	RuleRecall  = "recall"  // its lot was recalled
 	RuleHeld    = "held"    // a person holds it back

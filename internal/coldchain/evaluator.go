@@ -41,12 +41,17 @@ type Evaluator struct {
 	dirty  []*unit
 	plans  []plan // by time, phase, and order of arrival
 	limbo  []*batch
-	next   sensor.Instant
-	stale  bool // next must be found anew
-	last   *place
+	// Lots that were recalled, in order of time: one that is received later is, too.
+	recalls []recall
+	outdone map[*Profile]bool // profiles of batches that the config has a newer revision of; nil: not looked for
+	next    sensor.Instant
+	stale   bool // next must be found anew
+	last    *place
 
 	events []Event
 	silent bool // tell nothing: nobody listens
+
+	backups []backup // loggers that fill what a unit's probes did not see
 
 	idle []error // releases that answered nothing; only a recording can have them
 
@@ -65,17 +70,27 @@ type plan struct {
 	Phase phase
 	Batch string
 	Unit  string
-	Rules []string
 	End   Verdict
+
+	// Of a release: the reasons it answers (nil: all that hold then), what it
+	// allows anew, and the end of the last day it allows.
+	Rules   []string
+	Allow   []Spent
+	UseByAt sensor.Instant
+	UseBy   string
+
+	Deed *Event // of phaseDeed: what was done
 }
 
 type phase uint8
 
 const (
-	phaseEnd     phase = iota // of a placement
-	phaseOver                 // of a life that just ends
-	phaseBegin                // of a placement
-	phaseRelease              // and other decisions
+	phaseEnd   phase = iota // of a placement
+	phaseOver               // of a life that just ends
+	phaseBegin              // of a placement
+	phaseOpen
+	phaseDeed    // what else people do with a batch
+	phaseRelease // and other decisions
 	phaseFinish
 )
 
@@ -95,15 +110,27 @@ func New(cfg Config, since sensor.Instant) *Evaluator {
 	return e
 }
 
+// NewFrom is New for a record that something is known before: from is where
+// judging begins.
+func NewFrom(cfg Config, since, from sensor.Instant) *Evaluator {
+	e := New(cfg, since)
+	e.now = min(e.now, from-1)
+	return e
+}
+
 func (e *Evaluator) addUnit(c Unit, since sensor.Instant) *unit {
-	c = c.WithDefaults()
+	return e.enlist(c.WithDefaults(), since)
+}
+
+// enlist takes a unit with the alarms that it names, and no others.
+func (e *Evaluator) enlist(c Unit, since sensor.Instant) *unit {
 	u := &unit{cfg: c, order: len(e.units), since: since, expiry: since, next: since, changed: true}
 	for _, judging := range []bool{true, false} {
 		for _, p := range c.Probes {
 			if p.Judges != judging {
 				continue
 			}
-			x := &place{ID: p.ID, Instrument: p.Instrument, Judges: p.Judges, Entered: since, unit: u, lo: sensor.AbsoluteZero, hi: sensor.Hottest}
+			x := &place{ID: p.ID, Instrument: p.Instrument, Judges: p.Judges, Entered: since, unit: u, buffered: p.Medium == sensor.Buffered, lo: sensor.AbsoluteZero, hi: sensor.Hottest}
 			u.places = append(u.places, x)
 			e.places[p.ID] = x
 			if judging {
@@ -320,13 +347,25 @@ func (e *Evaluator) close() {
 				break // it left the config before the batch came: the batch stays outside
 			}
 			b.enter(e, e.unitOf[p.Unit], t)
+		case phaseDeed:
+			e.befall(b, *p.Deed, t)
+		case phaseOpen:
+			if b.Where != ended {
+				b.open(e, t)
+			}
 		case phaseRelease:
 			rules, err := b.answered(p.Rules)
-			if err != nil {
+			switch {
+			case err == nil:
+			case e.keep:
 				e.idle = append(e.idle, fmt.Errorf("release at %s: %w", t, err))
-				break
+				continue
+			default:
+				// Signed when more was known to be broken: it answers what is left of it.
+				rules = p.Rules
 			}
-			b.release(e, t, rules)
+			b.Proposal = nil
+			b.release(e, t, Disposition{At: t, Rules: rules, Allow: p.Allow, UseByAt: p.UseByAt, UseBy: p.UseBy})
 		case phaseFinish:
 			b.finish(e, t, p.End)
 		}
@@ -338,7 +377,7 @@ func (e *Evaluator) close() {
 		}
 	}
 	e.limbo = e.limbo[:0]
-	if n := len(e.units); n > 0 && e.units[n-1].gone {
+	if n := len(e.units); n > 0 && (e.units[n-1].gone || e.units[n-1].logger) {
 		e.dismiss(t)
 	}
 	e.closed = true

@@ -105,9 +105,9 @@ const EventVersion = 1
 //	vials_used        batch count vials [treatment] by
 //	vials_discarded   batch count vials reason by
 //	lot_recalled      lot batch_ids reason by
-//	unit_counted      unit missing unexpected [reason] by
+//	unit_counted      unit counted [missing unexpected differs text reason] by
 //	decision_proposed batch decision rules reason [maker_ref use_by spent] by
-//	paper_attached    batch paper by
+//	paper_attached    batch [paper] [origin, whole] [reason] by
 //	profile_adopted   batch profile label reason by
 //	placement_corrected batch corrects start(as told) reason by; time is what is right
 //	readings_imported unit probe [batch] readout start end by
@@ -182,6 +182,8 @@ type Event struct {
 	BatchIDs   []string                  `json:"batch_ids,omitempty"`  // lot_recalled: those concerned
 	Missing    []string                  `json:"missing,omitempty"`    // unit_counted: in the record, not in the unit
 	Unexpected []string                  `json:"unexpected,omitempty"` // unit_counted: in the unit, not in the record
+	Counted    []Counted                 `json:"counted,omitempty"`    // unit_counted: what was found
+	Differs    []Differing               `json:"differs,omitempty"`    // unit_counted: boxes with another number of vials
 	Spent      []Spent                   `json:"spent,omitempty"`
 	Arrival    *Arrival                  `json:"arrival,omitempty"`
 	Origin     *Origin                   `json:"origin,omitempty"`
@@ -260,6 +262,7 @@ type Step struct {
 	At         sensor.Instant
 	Sweeps     []sensor.Sweep // readings carry their Seq
 	Events     []Event        // carry their Seq
+	Imports    []Import       // what loggers had recorded; each with its event
 	Cursors    map[string]uint64
 	Checkpoint []byte // nil: none this time; else the evaluators' state after this step
 	Desk       []byte // the same of the part that calls people

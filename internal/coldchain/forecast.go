@@ -44,7 +44,7 @@ func (b *batch) forecasts(t sensor.Instant) []Forecast {
 		}
 	}
 	for _, s := range b.Rules {
-		present, at := s.deadline(), untold
+		present, at := s.deadline(b), untold
 		if o != nil && b.foretells(s) {
 			at = o.foretell(s.m, present, s.deadlineFrom)
 		}
@@ -61,7 +61,7 @@ func (b *batch) forecasts(t sensor.Instant) []Forecast {
 			}
 			d := s.deadline(b)
 			present = min(present, d)
-			if o == nil || s.Confirmed {
+			if o == nil || s.Confirmed || s.of.in&b.stage().set() == 0 {
 				continue
 			}
 			x := o.foretell(s.m, d, func(from sensor.Instant) sensor.Instant { return from.Add(b.profile.Confirm) })
@@ -116,15 +116,7 @@ func (b *batch) foretells(s *ruleState) bool {
 	if r.MKT || r.FreezeThaw || r.Unmonitored || s.Broken || s.m == nil || r.Total > 0 && s.Spent {
 		return false
 	}
-	switch r.Stage {
-	case "":
-		return true
-	case Storage:
-		return !b.unit.cfg.Transport
-	case Transport:
-		return b.unit.cfg.Transport
-	}
-	return s.m.Open
+	return r.Stage.set()&b.stage().set() != 0
 }
 
 // deadlineFrom is when the rule breaks if the batch is beyond its limit from
@@ -134,9 +126,9 @@ func (s *ruleState) deadlineFrom(from sensor.Instant) sensor.Instant {
 	switch {
 	case r.Total > 0 && r.Within > 0:
 		m := measure{Open: true, Certain: true, Start: from, At: from, Window: s.m.Window, Spans: s.m.Spans}
-		return m.reaches(millis(r.Within), millis(r.Total), false)
+		return m.reaches(millis(r.Within), s.allowed(), s.since(), false)
 	case r.Total > 0:
-		return from + sensor.Instant(max(0, millis(r.Total)-s.m.Sum))
+		return from + sensor.Instant(max(0, s.allowed()-(s.m.Sum-s.Used)))
 	}
 	return from.Add(r.For)
 }

@@ -29,6 +29,11 @@ func (u Unit) WithGuard(g sensor.Temp) Unit {
 func (p Profile) WithGuard(g sensor.Temp) Profile {
 	p.Guard = g
 	p.Range = Range{Low: p.Range.Low + g, High: p.Range.High - g}
+	p.Stages = append([]StageRange(nil), p.Stages...)
+	for i := range p.Stages {
+		r := &p.Stages[i].Range
+		r.Low, r.High = r.Low+g, r.High-g
+	}
 	p.Rules = append([]Rule(nil), p.Rules...)
 	for i := range p.Rules {
 		if r := &p.Rules[i]; !r.MKT && !r.Unmonitored && !r.FreezeThaw {
@@ -39,16 +44,23 @@ func (p Profile) WithGuard(g sensor.Temp) Profile {
 }
 
 // Label is the range as it stands on the label, without the guard.
-func (p *Profile) Label() Range {
-	return Range{Low: p.Range.Low - p.Guard, High: p.Range.High + p.Guard}
+func (p *Profile) Label() Range { return p.unguarded(p.Range) }
+
+// LabelIn is the same for a stage.
+func (p *Profile) LabelIn(s Stage) Range { return p.unguarded(p.RangeIn(s)) }
+
+func (p *Profile) unguarded(r Range) Range {
+	return Range{Low: r.Low - p.Guard, High: r.High + p.Guard}
 }
 
 // RangeText says in which range a batch is kept, and what the guard has taken of it.
-func (p *Profile) RangeText() string {
+func (p *Profile) RangeText() string { return p.rangeText(p.Range) }
+
+func (p *Profile) rangeText(r Range) string {
 	if p.Guard == 0 {
-		return p.Range.Text()
+		return r.Text()
 	}
-	return fmt.Sprintf("%s (the label's %s less a guard of %s)", p.Range.Text(), p.Label().Text(), bareDegrees(p.Guard))
+	return fmt.Sprintf("%s (the label's %s less a guard of %s)", r.Text(), p.unguarded(r).Text(), bareDegrees(p.Guard))
 }
 
 // inwards is the limit's place when it is moved inwards by g.

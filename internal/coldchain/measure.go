@@ -5,6 +5,9 @@ import "coldkeep/sensor"
 // never is later than every instant of a record.
 const never = sensor.Instant(1<<63 - 1)
 
+// ever is earlier than every instant of a record.
+const ever = -never
+
 // A span is a closed stretch of time that counted.
 type span struct {
 	From, To sensor.Instant
@@ -26,7 +29,15 @@ type measure struct {
 	StretchCertain int64  // ms of the open stretch up to At
 	Window         int64  // ms that Spans must reach back; 0: none are kept
 	Spans          []span // closed ones, oldest first
+
+	in stages // it counts in these alone
+	of string // the rule that it belongs to alone; "" where it is shared
 }
+
+// darkSide stands in the limit of a measure that counts time without data.
+const darkSide Side = "unmonitored"
+
+func (m *measure) dark() bool { return m.Limit.Side == darkSide }
 
 // set says how it stands from t on, and whether that is new.
 func (m *measure) set(t sensor.Instant, open, certain bool) bool {
@@ -93,7 +104,11 @@ func (m *measure) stretchCertain(t sensor.Instant) int64 {
 
 // within gives the ms in [t−w, t). w is at most Window.
 func (m *measure) within(t sensor.Instant, w int64, certainOnly bool) int64 {
-	left := t - sensor.Instant(w)
+	return m.between(t-sensor.Instant(w), t, certainOnly)
+}
+
+// between gives the ms in [left, t), which is at most Window long.
+func (m *measure) between(left, t sensor.Instant, certainOnly bool) int64 {
 	var sum int64
 	for i := len(m.Spans) - 1; i >= 0; i-- {
 		s := m.Spans[i]
@@ -111,29 +126,31 @@ func (m *measure) within(t sensor.Instant, w int64, certainOnly bool) int64 {
 }
 
 // reaches gives the first instant from At on at which the sum over the window
-// w reaches d if all stays as it is: never, where nothing is counted now.
-// d is at most w, so that the open time alone reaches it in the end. While it
-// is counted the sum cannot fall: what leaves the window on the left is at
-// most what comes in on the right.
-func (m *measure) reaches(w, d int64, certainOnly bool) sensor.Instant {
+// w, without what was before since, reaches d if all stays as it is: never,
+// where nothing is counted now. since is not after At. d is at most w, so that
+// the open time alone reaches it in the end. While it is counted the sum
+// cannot fall: what leaves the window on the left is at most what comes in on
+// the right.
+func (m *measure) reaches(w, d int64, since sensor.Instant, certainOnly bool) sensor.Instant {
 	if !m.Open || certainOnly && !m.Certain {
 		return never
 	}
-	need := d - m.within(m.At, w, certainOnly)
+	t, left := m.At, m.At-sensor.Instant(w)
+	need := d - m.between(max(left, since), t, certainOnly)
 	if need <= 0 {
 		return m.At
 	}
-	t, left := m.At, m.At-sensor.Instant(w)
 	for _, s := range m.Spans {
-		if s.To <= left || certainOnly && !s.Certain {
+		from := max(s.From, since)
+		if s.To <= max(left, since) || certainOnly && !s.Certain {
 			continue
 		}
-		if gap := int64(s.From - left); gap > 0 {
+		if gap := int64(from - left); gap > 0 {
 			if need <= gap {
 				return t + sensor.Instant(need)
 			}
 			need -= gap
-			t, left = t+sensor.Instant(gap), s.From
+			t, left = t+sensor.Instant(gap), from
 		}
 		t, left = t+(s.To-left), s.To
 	}

@@ -183,7 +183,7 @@ func (u *unit) outlook(t sensor.Instant) *outlook {
 // it is not.
 func (u *unit) leaving() (side Side, near bool) {
 	switch {
-	case u.Unmonitored || !u.standing() || u.high.Open && u.low.Open:
+	case u.Unmonitored || !u.standing(false) || u.high.Open && u.low.Open:
 		return "", false
 	case u.high.Open:
 		return Above, false

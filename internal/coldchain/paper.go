@@ -61,6 +61,14 @@ type Counted struct {
 	Vials int    `json:"vials,omitempty"` // 0: they were not counted
 }
 
+// A Differing is a box in which another number of vials was found than the
+// record has.
+type Differing struct {
+	Batch    string `json:"batch"`
+	Recorded int    `json:"recorded"`
+	Found    int    `json:"found"`
+}
+
 // A Proposal is a decision that waits for a second signature.
 type Proposal struct {
 	Decision string         `json:"decision"` // release, discard
@@ -70,6 +78,7 @@ type Proposal struct {
 	Reason   string         `json:"reason"`
 	MakerRef string         `json:"maker_ref,omitempty"`
 	UseBy    string         `json:"use_by,omitempty"`
+	UseByAt  sensor.Instant `json:"-"` // the end of that day at the site
 	Allow    []Spent        `json:"allow,omitempty"`
 }
 
@@ -81,6 +90,7 @@ type Readout struct {
 	Format     string              `json:"format"` // qtag, fridgetag, logtag, elitech, biovoice, csv
 	Logger     string              `json:"logger"` // its serial number, or what stands for it
 	Zone       string              `json:"zone,omitempty"`
+	Dates      string              `json:"dates,omitempty"` // of an import: dmy or mdy, where the file's dates do not tell
 	First      sensor.Instant      `json:"first"`
 	Last       sensor.Instant      `json:"last"`
 	IntervalS  float64             `json:"interval_s"`

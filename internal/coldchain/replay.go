@@ -27,9 +27,11 @@ type Life struct {
 	OpenedAt sensor.Instant
 	// UseByAt is the end of the last day that a signer allows; 0: none.
 	UseByAt   sensor.Instant
+	UseBy     string // that day, YYYY-MM-DD
 	FromBatch string
 	Arrival   *Arrival
 	Origin    *Origin
+	OriginAt  sensor.Instant // when all of Origin was told; 0: at receipt
 	Papers    []Paper
 	// Dispositions are what people have decided of it, in order of time.
 	Dispositions []Disposition
@@ -42,6 +44,12 @@ type Disposition struct {
 	Rules   []string // the reasons that a release answers; nil: all that hold then
 	By      string
 	Reason  string
+	// Allow is what a release allows anew of rules that it answers: a sum that
+	// was spent breaks again when that much more has been used.
+	Allow []Spent
+	// UseByAt is the end of the last day that a release allows, UseBy; 0: none.
+	UseByAt sensor.Instant
+	UseBy   string
 }
 
 // A Result is what a replay finds. Lists are in order of time.
@@ -154,6 +162,9 @@ func (e *Evaluator) AddLife(l Life) error {
 	if len(l.Placements) == 0 {
 		return fmt.Errorf("add batch %s: no placements", l.ID)
 	}
+	if err := p.checkSpent(l.Before); err != nil {
+		return fmt.Errorf("add batch %s: %w", l.ID, err)
+	}
 	b := e.addBatch(l, p, l.Placements[0].From)
 	for i, x := range l.Placements {
 		if e.unitOf[x.Unit] == nil {
@@ -172,12 +183,15 @@ func (e *Evaluator) AddLife(l Life) error {
 			e.plan(plan{At: over, Phase: phaseOver, Batch: b.id()})
 		}
 	}
+	if l.OpenedAt != 0 {
+		e.plan(plan{At: l.OpenedAt, Phase: phaseOpen, Batch: b.id()})
+	}
 	for _, d := range l.Dispositions {
 		if d.Discard {
 			e.plan(plan{At: d.At, Phase: phaseFinish, Batch: b.id(), End: Discarded})
 			continue
 		}
-		e.plan(plan{At: d.At, Phase: phaseRelease, Batch: b.id(), Rules: d.Rules})
+		e.plan(plan{At: d.At, Phase: phaseRelease, Batch: b.id(), Rules: d.Rules, Allow: d.Allow, UseByAt: d.UseByAt, UseBy: d.UseBy})
 	}
 	return nil
 }

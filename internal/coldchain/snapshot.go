@@ -226,6 +226,7 @@ type UnitState struct {
 	VialCount        int            // of its batches that are counted
 	StableSince      sensor.Instant // in its range and monitored from then on; 0: it is not
 	CountedAt        sensor.Instant // when its boxes were counted last; 0: never
+	CountDue         sensor.Instant // when they are to be counted; 0: never, or nothing is in it
 }
 
 // ProbeState is a probe as it stands.
@@ -290,12 +291,21 @@ type BatchState struct {
 	FromBatch string          `json:"from_batch,omitempty"` // it was split off this one
 	OpenedAt  *sensor.Instant `json:"opened,omitempty"`
 	UseByAt   *sensor.Instant `json:"use_by,omitempty"` // the end of its time in use, or of what a signer has set; what comes first
-	Arrival   *Arrival        `json:"arrival,omitempty"`
-	Origin    *Origin         `json:"origin,omitempty"`
-	Before    []Spent         `json:"before,omitempty"` // what it had been through before its record
-	Papers    []Paper         `json:"papers,omitempty"`
-	Missing   []PaperKind     `json:"missing,omitempty"` // demanded by the label, and not there: it is not for use
-	Proposal  *Proposal       `json:"proposal,omitempty"`
+	// SignedUseBy is the last day that a signer allowed; "": none did.
+	SignedUseBy   string         `json:"signed_use_by,omitempty"`
+	SignedUseByAt sensor.Instant `json:"-"` // the end of that day at the site
+	Arrival       *Arrival       `json:"arrival,omitempty"`
+	Origin        *Origin        `json:"origin,omitempty"`
+	OriginAt      sensor.Instant `json:"-"`                // when all of it was told; 0: at receipt
+	Before        []Spent        `json:"before,omitempty"` // what it had been through before its record
+	Papers        []Paper        `json:"papers,omitempty"`
+	Missing       []PaperKind    `json:"missing,omitempty"` // demanded by the label, and not there: it is not for use
+	Proposal      *Proposal      `json:"proposal,omitempty"`
+	Decisions     []Signed       `json:"decisions,omitempty"` // in order of time
+	Uses          []Use          `json:"uses,omitempty"`      // of its own vials; those of what was split off are there
+	// NewerProfile says that the config has another revision of its profile: it
+	// holds for this batch only by a signed command.
+	NewerProfile bool `json:"newer_profile,omitempty"`
 	// Forecasts are when allowances will be spent, the first one first.
 	Forecasts []Forecast `json:"forecasts,omitempty"`
 }

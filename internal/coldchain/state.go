@@ -13,11 +13,19 @@ func (b *batch) state(t sensor.Instant) BatchState {
 	}
 	s := BatchState{
 		ID: b.id(), Profile: *b.profile, ProfileID: b.profile.ID, Lot: b.Life.Lot, Vials: b.Life.Vials, Expiry: b.Life.Expiry, ExpiresAt: b.Life.ExpiresAt, GTIN: b.Life.GTIN, Serial: b.Life.Serial,
-		Placements: slices.Clone(b.Life.Placements), Reasons: slices.Clone(b.Reasons), Received: b.Received,
-		Unit: b.unitID(), JudgedBy: b.JudgedBy,
+		Placements: slices.Clone(b.Life.Placements), Reasons: b.reasons(), Received: b.Received,
+		Unit: b.unitID(), JudgedBy: b.JudgedBy, Before: b.Life.Before, SignedUseBy: b.Life.UseBy, SignedUseByAt: b.Life.UseByAt,
 	}
-	if s.Reasons == nil {
-		s.Reasons = []Reason{}
+	b.showPapers(&s)
+	if b.Opened != 0 {
+		at := b.Opened
+		s.OpenedAt = &at
+	}
+	if end := min(b.lapseAt(openSince), b.lapseAt(signedDay)); end != never {
+		s.UseByAt = &end
+	}
+	if b.Where == stored || b.Where == outside {
+		s.Stage = b.stage()
 	}
 	if b.Where != unplaced {
 		from := b.Begun
@@ -31,6 +39,7 @@ func (b *batch) state(t sensor.Instant) BatchState {
 		at := b.EndedAt
 		s.Ended = &at
 	}
+	b.showCustody(&s)
 	s.Exposure = b.exposure(t)
 	s.Allowance = b.allowances(t)
 	s.Verdict, s.Since = b.verdict(s.Exposure)
@@ -49,10 +58,14 @@ func (b *batch) verdict(x Exposure) (Verdict, sensor.Instant) {
 	if b.EndVerdict != "" {
 		return b.EndVerdict, b.EndedAt
 	}
+	first := never
 	for _, r := range b.Reasons {
 		if !r.Released {
-			return Quarantined, r.At
+			first = min(first, r.At)
 		}
+	}
+	if first != never {
+		return Quarantined, first
 	}
 	switch {
 	case b.ExpiredAt != 0:
@@ -74,12 +87,14 @@ func (b *batch) nowState() Now {
 	case outside:
 		return NowOutside
 	case stored:
+		warm, _ := b.beyond(Above)
+		cold, _ := b.beyond(Below)
 		switch {
 		case b.dark.Open:
 			return NowNoData
-		case b.Sides[0].m.Open:
+		case warm:
 			return NowTooWarm
-		case b.Sides[1].m.Open:
+		case cold:
 			return NowTooCold
 		}
 		return NowInRange
@@ -97,14 +112,15 @@ func (b *batch) exposure(t sensor.Instant) Exposure {
 		if !b.dark.Open {
 			mon += d
 		}
-		if m := b.Sides[0].m; m.Open && m.Certain {
+		if _, certain := b.beyond(Above); certain {
 			above += d
 		}
-		if m := b.Sides[1].m; m.Open && m.Certain {
+		if _, certain := b.beyond(Below); certain {
 			below += d
 		}
 	}
-	x := Exposure{MonitoredS: seconds(mon), AboveS: seconds(above), BelowS: seconds(below), OutsideS: seconds(out), UnmonitoredS: seconds(b.dark.total(t, false))}
+	x := Exposure{MonitoredS: seconds(mon), AboveS: seconds(above), BelowS: seconds(below), OutsideS: seconds(out), UnmonitoredS: seconds(b.dark.total(t, false)),
+		FreezeThawCycles: b.Thaws.Perhaps, FreezeThawAtLeast: b.Thaws.AtLeast}
 	has, lo, hi := b.HasExtremes, b.Min, b.Max
 	if u := b.unit; u != nil && u.exSet {
 		if !has {
@@ -133,19 +149,21 @@ func (b *batch) allowances(t sensor.Instant) []Allowance {
 	list := []Allowance{}
 	for _, s := range b.Rules {
 		r := s.rule
+		if r.FreezeThaw {
+			_, used := s.cycles(&b.Thaws)
+			list = append(list, Allowance{Rule: r.ID, Cycles: used, CyclesLeft: max(0, int(s.allowed())-used)})
+			continue
+		}
 		if r.Total == 0 || s.m == nil {
 			continue
 		}
-		var used int64
+		used := s.before.ms()
 		if b.Where != unplaced {
-			used = s.m.total(t, false)
-			if r.Within > 0 {
-				used = s.m.within(t, millis(r.Within), false)
-			}
+			used = s.used(t, false)
 		}
-		total := millis(r.Total)
+		total := s.allowed()
 		a := Allowance{Rule: r.ID, UsedS: seconds(used), LeftS: seconds(max(0, total-used)), TotalS: seconds(total)}
-		if d := s.deadline(); d != never && d > t && (b.Where == stored || b.Where == outside) {
+		if d := s.deadline(b); d != never && d > t && (b.Where == stored || b.Where == outside) {
 			a.RunsOut = &d
 		}
 		list = append(list, a)
@@ -157,7 +175,9 @@ func (b *batch) allowances(t sensor.Instant) []Allowance {
 func (e *Evaluator) Batches() []BatchState {
 	list := make([]BatchState, 0, len(e.batches))
 	for _, b := range e.batches {
-		list = append(list, b.state(e.Now()))
+		s := b.state(e.Now())
+		s.NewerProfile = e.hasNewer(b)
+		list = append(list, s)
 	}
 	return list
 }
@@ -168,8 +188,11 @@ func (e *Evaluator) Units() []UnitState {
 	t := e.Now()
 	list := make([]UnitState, 0, len(e.units))
 	for _, u := range e.units {
+		if u.logger {
+			continue // it is there for what it saw, and nobody keeps anything in it
+		}
 		s := UnitState{Unit: u.cfg, Unmonitored: u.Unmonitored || !u.Entered, UnmonitoredSince: u.UnmonAt,
-			OutOfRange: u.high.Open || u.low.Open, Temp: u.worst(), StableSince: u.Stable}
+			OutOfRange: u.high.Open || u.low.Open, Temp: u.worst(), StableSince: u.Stable, CountedAt: u.tally.Counted, CountDue: u.countDue()}
 		if !u.Entered {
 			s.UnmonitoredSince = u.since
 		}

@@ -45,10 +45,17 @@ func (r Rule) Text() string {
 	switch {
 	case r.MKT:
 		return fmt.Sprintf("mean kinetic temperature above %s over %s", degrees(r.Limit.At), durationText(r.Within))
+	case r.FreezeThaw && r.Cycles == 0:
+		return "thawed and frozen again"
+	case r.FreezeThaw:
+		return "thawed and frozen again more than " + CyclesText(r.Cycles, r.Cycles)
 	case r.Unmonitored && r.Total == 0:
 		return fmt.Sprintf("%s without temperature", durationText(r.For))
 	case r.Unmonitored:
 		what = "without temperature"
+	}
+	if r.Stage != "" {
+		what += " in " + r.Stage.Words()
 	}
 	switch {
 	case r.Total > 0 && r.Within > 0:

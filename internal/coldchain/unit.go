@@ -23,14 +23,25 @@ type place struct {
 	Entered    sensor.Instant // when the instrument came
 	Checked    sensor.Instant // newest reading under check, good or not
 	Lost       bool           // silent while another of the unit's still reads
+	Lent       bool           // the last temperature is a backup logger's, which stands in for it
+	OwnHas     bool           // lent: it had said something itself before
+	OwnAt      sensor.Instant // lent: and when
 
-	unit   *unit
-	lo, hi sensor.Temp // between these nothing of what is asked changes
+	buffered bool
+	unit     *unit
+	lo, hi   sensor.Temp // between these nothing of what is asked changes
+}
+
+// A lineKey is what a unit can be asked about: a limit, of all its judging
+// probes, or of the buffered ones among them alone.
+type lineKey struct {
+	Limit
+	Buffered bool
 }
 
 // A line is a limit that somebody asks a unit about, and how it stands there.
 type line struct {
-	Limit
+	lineKey
 	open   bool // some probe's last good reading is beyond
 	beyond bool // some standing reading is beyond
 	asked  int  // by how many
@@ -38,10 +49,11 @@ type line struct {
 
 // A unit is a storage unit in judgement.
 type unit struct {
-	cfg   Unit
-	order int
-	since sensor.Instant // when it entered the config
-	gone  bool           // left the config while batches need it
+	cfg    Unit
+	order  int
+	since  sensor.Instant // when it entered the config
+	gone   bool           // left the config while batches need it
+	logger bool           // a logger that travelled with batches: it is in no config
 
 	places  []*place // all probes, judging ones first
 	judging int      // how many judge
@@ -52,6 +64,9 @@ type unit struct {
 	batches []*batch // those in it
 	watch   watch
 	courses []*course
+	tally   tally
+	spares  []*spare // backup loggers, by id
+	lender  string   // the one that stands in now; "" none
 
 	Stable   sensor.Instant // in its range and monitored since; 0: it is not
 	trail    trail
@@ -93,14 +108,16 @@ type excursion struct {
 }
 
 // ask gives the unit's line for a limit.
-func (u *unit) ask(l Limit) *line {
+func (u *unit) ask(l Limit) *line { return u.askOf(lineKey{Limit: l}) }
+
+func (u *unit) askOf(l lineKey) *line {
 	for _, x := range u.lines {
-		if x.Limit == l {
+		if x.lineKey == l {
 			x.asked++
 			return x
 		}
 	}
-	x := &line{Limit: l, asked: 1}
+	x := &line{lineKey: l, asked: 1}
 	u.lines = append(u.lines, x)
 	x.open, x.beyond = u.stand(l)
 	u.bound()
@@ -122,9 +139,9 @@ func (u *unit) drop(x *line) {
 }
 
 // stand tells how the judging probes stand to a limit.
-func (u *unit) stand(l Limit) (open, beyond bool) {
+func (u *unit) stand(l lineKey) (open, beyond bool) {
 	for _, p := range u.places[:u.judging] {
-		if p.Has && l.Beyond(p.Last) {
+		if p.Has && (p.buffered || !l.Buffered) && l.Beyond(p.Last) {
 			open = true
 			beyond = beyond || p.Stands
 		}
@@ -167,7 +184,7 @@ func (u *unit) take(p *place, r *sensor.Reading) {
 	if r.Check {
 		p.Checked = r.Time
 		u.changed = u.changed || p.Lost
-		if p.Stands {
+		if p.reads() {
 			p.Until = r.Time
 			u.changed = true
 			u.expiry = min(u.expiry, r.Time)
@@ -178,10 +195,10 @@ func (u *unit) take(p *place, r *sensor.Reading) {
 		p.Last, p.At, p.Has = r.Temp, r.Time, true
 		return
 	}
-	if !p.Stands || u.silent || p.Lost || r.Temp < p.lo || r.Temp > p.hi {
+	if !p.Stands || p.Lent || u.silent || p.Lost || r.Temp < p.lo || r.Temp > p.hi {
 		u.changed = true
 	}
-	p.Has, p.Stands = true, true
+	p.Has, p.Stands, p.Lent = true, true, false
 	p.Last, p.At = r.Temp, r.Time
 	p.Until = r.Time.Add(u.cfg.MaxGap)
 	u.HasGood, u.LastGood = true, r.Time
@@ -235,7 +252,8 @@ func (u *unit) noteCourse(t sensor.Instant) {
 	}
 }
 
-// turn looks at everything anew. It tells whether a reading stopped standing.
+// turn looks at everything anew. It tells whether a reading stopped standing,
+// or began to stand for another.
 func (u *unit) turn(e *Evaluator, t sensor.Instant) (stopped bool) {
 	u.expiry = never
 	standing := false
@@ -243,17 +261,25 @@ func (u *unit) turn(e *Evaluator, t sensor.Instant) (stopped bool) {
 		if p.Stands && p.Until <= t {
 			p.Stands, stopped = false, true
 		}
+	}
+	lent := u.lend(t)
+	stopped = stopped || len(lent) > 0
+	for _, p := range u.places[:u.judging] {
 		if p.Stands {
 			standing = true
 			u.expiry = min(u.expiry, p.Until)
 		}
 	}
 	for _, x := range u.lines {
-		x.open, x.beyond = u.stand(x.Limit)
+		x.open, x.beyond = u.stand(x.lineKey)
 	}
 	u.bound()
 	u.high.turn(e, u, t)
 	u.low.turn(e, u, t)
+	for _, p := range lent {
+		u.high.admit(p)
+		u.low.admit(p)
+	}
 	u.monitor(e, t, !standing || u.high.doubtful() || u.low.doubtful())
 	switch fine := !u.Unmonitored && !u.high.Open && !u.low.Open; {
 	case !fine:
@@ -273,10 +299,11 @@ func (u *unit) turn(e *Evaluator, t sensor.Instant) (stopped bool) {
 	return stopped
 }
 
-// standing says whether any judging probe's reading stands.
-func (u *unit) standing() bool {
+// standing says whether any judging probe's reading stands, or any of the
+// buffered ones among them.
+func (u *unit) standing(buffered bool) bool {
 	for _, p := range u.places[:u.judging] {
-		if p.Stands {
+		if p.Stands && (p.buffered || !buffered) {
 			return true
 		}
 	}

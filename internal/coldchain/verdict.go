@@ -6,19 +6,25 @@ import (
 	"coldkeep/sensor"
 )
 
-// deadlineOf is when the rule breaks if nothing new comes.
-func (s *ruleState) deadline() sensor.Instant {
+// deadline is when the rule breaks if nothing new comes.
+func (s *ruleState) deadline(b *batch) sensor.Instant {
 	r, m := s.rule, s.m
-	if s.Broken || r.MKT || r.FreezeThaw || !m.Open {
-		return never
-	}
 	switch {
+	case s.Broken || r.MKT:
+		return never
+	case r.FreezeThaw:
+		if _, perhaps := s.cycles(&b.Thaws); perhaps+1 <= max(int(s.allowed()), s.Answered) {
+			return never
+		}
+		return b.Thaws.deadline(b.profile.Thaw)
+	case !m.Open:
+		return never
 	case r.Total > 0 && s.Spent:
 		return never
 	case r.Total > 0 && r.Within > 0:
-		return m.reaches(millis(r.Within), millis(r.Total), false)
+		return m.reaches(millis(r.Within), s.allowed(), s.since(), false)
 	case r.Total > 0:
-		return m.At + sensor.Instant(millis(r.Total)-m.Sum)
+		return m.At + sensor.Instant(s.allowed()-(m.Sum-s.Used))
 	case s.HasBroken && s.BrokenIn == m.Start:
 		return never
 	}
@@ -29,10 +35,8 @@ func (s *ruleState) deadline() sensor.Instant {
 func (s *ruleState) doubtful(t sensor.Instant) bool {
 	r, m := s.rule, s.m
 	switch {
-	case r.Total > 0 && r.Within > 0:
-		return m.within(t, millis(r.Within), true) < millis(r.Total)
 	case r.Total > 0:
-		return m.total(t, true) < millis(r.Total)
+		return s.used(t, true) < s.allowed()
 	case r.For > 0:
 		return m.stretchCertain(t) < millis(r.For)
 	}
@@ -48,7 +52,8 @@ func (s *side) deadline(b *batch) sensor.Instant {
 		return s.InUnitAt + sensor.Instant(millis(b.profile.Confirm)-s.InUnitMs)
 	}
 	if b.Where == outside && !s.Graced && s.m.Limit.Beyond(b.profile.Outside.As) {
-		return b.OutsideAt.Add(b.profile.Outside.Grace)
+		// Where it was opened outside, a stretch of the time in use begins then.
+		return max(b.OutsideAt, s.m.Start).Add(b.profile.Outside.Grace)
 	}
 	return never
 }
@@ -83,7 +88,7 @@ func (b *batch) holds(rule string) bool {
 
 // fire lets everything happen that is due at t.
 func (b *batch) fire(e *Evaluator, t sensor.Instant) {
-	if b.Where == ended {
+	if b.Where == ended || b.Where == unborn {
 		return
 	}
 	b.expire(e, t)
@@ -92,8 +97,15 @@ func (b *batch) fire(e *Evaluator, t sensor.Instant) {
 		e.stale = true
 		return
 	}
+	b.fireThaw(t)
 	for _, s := range b.Rules {
-		if s.deadline() <= t {
+		if s.rule.FreezeThaw {
+			if broken, doubtful := s.tooMany(&b.Thaws); broken {
+				b.breaks(e, s, t, doubtful)
+			}
+			continue
+		}
+		if s.deadline(b) <= t {
 			s.HasBroken, s.BrokenIn = true, s.m.Start
 			b.breaks(e, s, t, s.doubtful(t))
 		}
@@ -112,7 +124,7 @@ func (b *batch) fire(e *Evaluator, t sensor.Instant) {
 
 func (b *batch) breaks(e *Evaluator, s *ruleState, t sensor.Instant, doubtful bool) {
 	s.Broken = true
-	b.reason(e, Reason{Rule: s.rule.ID, At: t, Doubtful: doubtful, Text: s.rule.Text()})
+	b.reason(e, Reason{Rule: s.rule.ID, At: t, Doubtful: doubtful, Text: s.text(&b.Thaws)})
 }
 
 // confirm takes an excursion beyond the profile's range as confirmed. Without
@@ -125,7 +137,7 @@ func (b *batch) confirm(e *Evaluator, s *side, t sensor.Instant) {
 	if first {
 		b.Confirmed, b.ConfirmedAt = true, t
 	}
-	if !s.allowance || b.HasRelease {
+	if !b.allows(s) {
 		if !b.holds(RuleExcursion) {
 			why := ", for which the label allows no time"
 			if s.allowance {
@@ -140,7 +152,7 @@ func (b *batch) confirm(e *Evaluator, s *side, t sensor.Instant) {
 	if first && !b.quarantined() {
 		text := s.text + ", inside the allowance"
 		e.tell(Event{Time: t, Kind: BatchFlagged, Batch: b.id(), Unit: b.unitID(), Profile: b.profile.ID, Rule: RuleExcursion, Vials: b.Life.Vials, Lot: b.Life.Lot, Text: text,
-			Reason: "its storage was out of " + b.profile.RangeText()})
+			Reason: "its storage was out of " + b.profile.RangeTextIn(b.stage())})
 		b.alarm(e, t, Warning, text)
 	}
 }
@@ -166,8 +178,32 @@ func (b *batch) reason(e *Evaluator, r Reason) {
 	b.Reasons = slices.DeleteFunc(b.Reasons, func(o Reason) bool { return o.Rule == r.Rule && o.Unsupported && !o.Released })
 	b.Reasons = append(b.Reasons, r)
 	e.tell(Event{Time: r.At, Kind: BatchQuarantined, Batch: b.id(), Unit: b.unitID(), Profile: b.profile.ID, Rule: r.Rule, Vials: b.Life.Vials, Lot: b.Life.Lot,
-		Doubtful: r.Doubtful, Text: r.Text, Reason: "its record broke the rule " + r.Rule + ": " + r.Text})
-	b.alarm(e, r.At, Critical, r.Text)
+		Doubtful: r.Doubtful, Text: r.Text, Reason: r.Sentence()})
+	b.Proposal = nil // who proposed a decision did not know this
+	b.alarm(e, r.At, r.severity(), r.Text)
+}
+
+// byPerson says whether somebody, and not the record of temperatures, gave the
+// reason.
+func (r Reason) byPerson() bool {
+	return r.Rule == RuleReceipt || r.Rule == RuleHeld || r.Rule == RuleRecall
+}
+
+// Sentence says why the batch was quarantined.
+func (r Reason) Sentence() string {
+	if r.byPerson() {
+		return r.Text
+	}
+	return "its record broke the rule " + r.Rule + ": " + r.Text
+}
+
+// severity is how loudly it is told. What a person has found is known to
+// somebody who is there: nobody is called from bed for it.
+func (r Reason) severity() Severity {
+	if r.byPerson() {
+		return Warning
+	}
+	return Critical
 }
 
 func (b *batch) quarantined() bool {
@@ -217,7 +253,7 @@ func (b *batch) quiet(e *Evaluator, t sensor.Instant, reason string) {
 // reckon finds the next instant at which something happens by itself.
 func (b *batch) reckon() {
 	b.next = never
-	if b.Where == ended {
+	if b.Where == ended || b.Where == unborn {
 		return
 	}
 	b.next = b.expiryDeadline()
@@ -225,12 +261,12 @@ func (b *batch) reckon() {
 		return
 	}
 	for _, s := range b.Rules {
-		b.next = min(b.next, s.deadline())
+		b.next = min(b.next, s.deadline(b))
 	}
 	for i := range b.Sides {
 		b.next = min(b.next, b.Sides[i].deadline(b))
 	}
-	b.next = min(b.next, b.darkDeadline())
+	b.next = min(b.next, b.darkDeadline(), b.Thaws.deadline(b.profile.Thaw))
 }
 
 // lossDeadline is when the next reason to quarantine falls if all stays as it
@@ -238,34 +274,39 @@ func (b *batch) reckon() {
 func (b *batch) lossDeadline() sensor.Instant {
 	t := b.darkDeadline()
 	for _, s := range b.Rules {
-		t = min(t, s.deadline())
+		t = min(t, s.deadline(b))
 	}
 	for i := range b.Sides {
-		if s := &b.Sides[i]; !s.allowance || b.HasRelease {
+		if s := &b.Sides[i]; !b.allows(s) {
 			t = min(t, s.deadline(b))
 		}
 	}
 	return t
 }
 
-// release answers the reasons it names, up to t. What was spent stays spent.
-func (b *batch) release(e *Evaluator, t sensor.Instant, rules []string) {
+// release answers the reasons that d.Rules names, up to t. What was spent
+// stays spent, but for what d allows anew.
+func (b *batch) release(e *Evaluator, t sensor.Instant, d Disposition) {
 	if b.Where == stored || b.Where == outside {
 		b.turn(e, t)
 	}
 	for i := range b.Reasons {
 		r := &b.Reasons[i]
-		if r.Released || !slices.Contains(rules, r.Rule) {
+		if r.Released || !slices.Contains(d.Rules, r.Rule) {
 			continue
 		}
 		r.Released = true
 		for _, s := range b.Rules {
 			if s.rule.ID == r.Rule {
-				s.Broken, s.Spent = false, true
+				s.answer(&b.Thaws)
 			}
 		}
 	}
 	b.HasRelease, b.ReleasedAt, b.UnmonAfter = true, t, t
+	b.allowAnew(t, d.Allow)
+	if d.UseByAt != 0 {
+		b.Life.UseByAt, b.Life.UseBy, b.Lapsed[signedDay] = d.UseByAt, d.UseBy, 0
+	}
 	// An excursion that goes on is, from here, a later one.
 	for i := range b.Sides {
 		s := &b.Sides[i]

@@ -131,7 +131,10 @@ func (u *unit) quietTime() time.Duration {
 // when it could have been.
 func (p *place) heard() sensor.Instant {
 	t := max(p.Entered, p.Checked)
-	if p.Has {
+	switch {
+	case p.Lent && p.OwnHas:
+		t = max(t, p.OwnAt)
+	case p.Has && !p.Lent:
 		t = max(t, p.At)
 	}
 	return t
@@ -188,7 +191,7 @@ func (u *unit) compare(t sensor.Instant) bool {
 	news, apart, together := false, false, false
 	for i := range w.Pairs {
 		p := &w.Pairs[i]
-		both := p.a.Stands && p.b.Stands && p.a.Until > t && p.b.Until > t
+		both := p.a.Stands && p.b.Stands && !p.a.Lent && !p.b.Lent && p.a.Until > t && p.b.Until > t
 		d := p.a.Last - p.b.Last
 		x := both && (d > p.Tolerance || -d > p.Tolerance)
 		if x != p.Apart {

@@ -55,6 +55,35 @@ func (r Reader) Clock(t sensor.Instant) string {
 	return r.Day(t) + t.Time().In(r.Location).Format(" 15:04")
 }
 
+// When writes an instant in short: 13:05 where it is of today, else 4 May 13:05.
+func (r Reader) When(t sensor.Instant) string {
+	if r.days(t) == 0 {
+		return t.Time().In(r.Location).Format("15:04")
+	}
+	return r.Clock(t)
+}
+
+// by writes until when: 13:05 today, 01:05 tomorrow, 13:05 on 4 May.
+func (r Reader) by(t sensor.Instant) string {
+	clock := t.Time().In(r.Location).Format("15:04")
+	switch r.days(t) {
+	case 0:
+		return clock + " today"
+	case 1:
+		return clock + " tomorrow"
+	}
+	return clock + " on " + r.Day(t)
+}
+
+// days is how many days t is after today, by the reader's calendar.
+func (r Reader) days(t sensor.Instant) int {
+	day := func(t sensor.Instant) time.Time {
+		x := t.Time().In(r.Location)
+		return time.Date(x.Year(), x.Month(), x.Day(), 0, 0, 0, 0, time.UTC)
+	}
+	return int(day(t).Sub(day(r.Now)) / (24 * time.Hour))
+}
+
 // Span writes a time as people say it: 38 s, 12 min, 1 h 22 min, 3 d 4 h.
 func Span(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
@@ -118,33 +147,34 @@ func (b *BatchState) words(r Reader, unit *UnitState) Words {
 	case Quarantined:
 		return b.quarantineWords(r)
 	case Expired:
-		return Words{"DO NOT USE: EXPIRED", "Ask " + r.ask() + ".", "Last day was " + b.Expiry + ".", "stop"}
+		return b.expiredWords(r)
 	case Unknown:
 		return Words{"DO NOT USE: NOT KNOWN", "Ask " + r.ask() + ".", "Nothing has been recorded of it yet.", "stop"}
 	case InExcursion:
 		w := Words{"ASK FIRST", upper(r.ask()) + ".", b.excursionWhy(), "ask"}
-		if now := b.nowWhy(r, unit); now != "" {
-			w.Why += " " + now
-		}
+		w.Why = sentences(w.Why, b.nowWhy(r, unit), b.openWhy(r), b.missingWhy())
 		return w
 	}
 	if b.Now != NowInRange {
-		return b.waitWords(r, unit)
+		w := b.waitWords(r, unit)
+		w.Why = sentences(w.Why, b.openWhy(r), b.missingWhy())
+		return w
 	}
-	if b.Verdict == Released {
-		return Words{"RELEASED", "A manager allowed its use on " + r.Clock(b.Since) + ".", b.spent(), "ok"}
-	}
-	return Words{"STORAGE RECORD OK", "Check lot, expiry date and vial, then decide.", "In " + b.Profile.RangeText() + " since it came on " + r.Day(b.Since) + ".", "ok"}
+	return b.goodWords(r)
 }
 
 func (b *BatchState) quarantineWords(r Reader) Words {
 	w := Words{"DO NOT USE", "Leave it cold and marked. Do not throw it away. Ask " + r.ask() + ".", "", "stop"}
-	unknown := true
+	unknown, recalled := true, false
 	var why []string
+	if p := b.Proposal; p != nil {
+		why = append(why, fmt.Sprintf("%s proposed on %s to %s it: a second person must sign.", p.By, r.Clock(p.At), p.Decision))
+	}
 	for _, x := range b.Reasons {
 		if x.Released {
 			continue
 		}
+		recalled = recalled || x.Rule == RuleRecall
 		unknown = unknown && (x.Doubtful || b.isDark(x.Rule))
 		line := upper(x.Text) + ", " + r.Clock(x.At)
 		if x.Unsupported {
@@ -154,8 +184,10 @@ func (b *BatchState) quarantineWords(r Reader) Words {
 		}
 		why = append(why, line+".")
 	}
-	w.Why = strings.Join(why, " ")
-	if unknown {
+	w.Why = sentences(append(why, b.openWhy(r), b.missingWhy())...)
+	if recalled {
+		w.Headline = "DO NOT USE: RECALLED"
+	} else if unknown {
 		w.Headline, w.Do = "DO NOT USE: NOT KNOWN", "It may be good; a person must decide. Ask "+r.ask()+"."
 	}
 	return w
@@ -181,7 +213,11 @@ func (b *BatchState) waitWords(r Reader, unit *UnitState) Words {
 		if b.OutsideSince != nil {
 			since = r.Now.Sub(*b.OutsideSince).Seconds()
 		}
-		return Words{"OUT OF THE FRIDGE, " + strings.ToUpper(Span(since)), "Put it back or use it.", "", "wait"}
+		w := Words{"OUT OF THE FRIDGE, " + strings.ToUpper(Span(since)), "Put it back or use it.", "", "wait"}
+		if len(b.Missing) > 0 || b.overBy(r.Now) != 0 || b.OpenedAt != nil && b.Profile.InUse == 0 {
+			w.Do = "Put it back. Do not use it yet. Ask " + r.ask() + "."
+		}
+		return w
 	case NowClockDoubtful:
 		return Words{"WAIT: CLOCK NOT SET", "Ask " + r.ask() + ".", "Expiry not checked.", "wait"}
 	case NowTooWarm, NowTooCold:

@@ -172,7 +172,7 @@ func (p *reader) rng(v, parent value) (r coldchain.Range, ok bool) {
 
 func (p *reader) unit(v value) {
 	f := v.fields("id", "name", "range", "max_gap", "probes", "guard", "transport", "capacity", "count_every", "alarms")
-	u := coldchain.Unit{ID: f["id"].id(v), MaxGap: f["max_gap"].spanOr(MaxGapDefault(p.cfg.Sampling))}
+	u := coldchain.Unit{ID: f["id"].ofOwn(v), MaxGap: f["max_gap"].spanOr(MaxGapDefault(p.cfg.Sampling))}
 	u.Name = f["name"].str(u.ID)
 	u.Range, _ = p.rng(f["range"], v)
 	if u.MaxGap <= 0 {

@@ -11,7 +11,7 @@ import (
 func (p *reader) probe(v value) {
 	f := v.fields("id", "chip", "bus", "address", "mux", "bridge", "element", "wires", "reference", "mains", "input", "series", "supply", "r25", "beta", "a", "b", "c", "medium", "judges", "calibration", "range", "slope", "frozen", "tolerance", "position", "photo", "mapping", "mapping_due")
 	x := &probe{at: v}
-	x.ID = f["id"].id(v)
+	x.ID = f["id"].ofOwn(v)
 	x.Chip, x.Bus, x.Address = f["chip"].str(""), f["bus"].str(""), strings.ToLower(f["address"].str(""))
 	x.Mux, x.Bridge = strings.ToLower(f["mux"].str("")), strings.ToLower(f["bridge"].str(""))
 	p.chipSettings(f, &x.Settings)

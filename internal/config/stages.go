@@ -7,7 +7,7 @@ import (
 )
 
 // builtInRules are the ids that no rule of a profile may have.
-var builtInRules = []string{coldchain.RuleExcursion, coldchain.RuleUnmonitored, coldchain.RuleBatch, coldchain.RuleInUse, coldchain.RuleReceipt, coldchain.RuleRecall, coldchain.RuleHeld}
+var builtInRules = []string{coldchain.RuleExcursion, coldchain.RuleUnmonitored, coldchain.RuleBatch, coldchain.RuleInUse, coldchain.RuleUseBy, coldchain.RuleReceipt, coldchain.RuleRecall, coldchain.RuleHeld}
 
 var stageNames = []string{string(coldchain.Storage), string(coldchain.Transport), string(coldchain.InUse)}
 

@@ -218,6 +218,16 @@ func (v value) id(parent value) string {
 	return s
 }
 
+// ofOwn reads the id of a unit or a probe. Those of loggers whose recordings are
+// imported begin alike, and none of these.
+func (v value) ofOwn(parent value) string {
+	s := v.id(parent)
+	if n := len(coldchain.LoggerPrefix); len(s) >= n && strings.EqualFold(s[:n], coldchain.LoggerPrefix) {
+		v.bad("%q: ids that begin with %s are those of imported loggers: give it another", s, coldchain.LoggerPrefix)
+	}
+	return s
+}
+
 // temp reads degrees Celsius with up to three decimals.
 func (v value) temp() (sensor.Temp, bool) {
 	s, ok := v.text()

@@ -64,7 +64,7 @@ func toDesk(ev coldchain.Event) (alert.Event, bool) {
 		return alert.Event{Kind: alert.ClockJumped, At: timeOf(ev.Time), Jump: seconds(*ev.JumpS)}, true
 	}
 	c := ev.Call
-	if c == nil {
+	if c == nil || c.Alarm == "" && (ev.Kind == coldchain.AlarmRaised || ev.Kind == coldchain.AlarmCleared) {
 		return alert.Event{}, false
 	}
 	e := alert.Event{Kind: alert.EventKind(ev.Kind), At: timeOf(ev.Time), Trouble: c.Trouble, Wakes: c.Wakes, Day: c.Day, Policy: c.Policy, Step: c.Step, Anew: c.Anew, Person: c.Person,

@@ -32,12 +32,41 @@ func mishandled(s *coldchain.Snapshot, at sensor.Instant) (list []alert.Alarm) {
 			list = append(list, alert.Alarm{Key: "put_back/" + b.ID + "/" + b.OutsideSince.String(), Kind: alert.Other, Severity: alert.Warning, Rule: RulePutBack, Batch: b.ID,
 				Text: fmt.Sprintf("batch %s has been out of every unit for more than 15 min: put it back, use it, or say what became of it", b.ID)})
 		}
-		if b.Verdict == coldchain.Used && b.Ended != nil && at < b.Ended.Add(usedTold) {
-			if why := b.Blocked(*b.Ended); len(why) > 0 {
-				list = append(list, alert.Alarm{Key: "used/" + b.ID, Kind: alert.Other, Severity: alert.Critical, Rule: RuleUsedWhileBlocked, Batch: b.ID,
-					Text: fmt.Sprintf("batch %s was used although it was not to be: %s", b.ID, strings.Join(why, "; "))})
+		if t := openedAt(s, b); t != 0 && at < t.Add(usedTold) {
+			if why := b.Blocked(t); len(why) > 0 {
+				list = append(list, alert.Alarm{Key: "opened/" + b.ID, Kind: alert.Other, Severity: alert.Critical, Rule: RuleUsedWhileBlocked, Batch: b.ID,
+					Text: fmt.Sprintf("batch %s was opened although it was not to be used: %s", b.ID, strings.Join(why, "; "))})
 			}
+		}
+		for _, u := range b.Uses {
+			if u.Discarded || at >= u.At.Add(usedTold) {
+				continue
+			}
+			why := b.Blocked(u.At)
+			if len(why) == 0 {
+				continue
+			}
+			key, what := "used/"+b.ID, "batch "+b.ID
+			if b.Verdict != coldchain.Used || b.Ended == nil || *b.Ended != u.At {
+				key, what = key+"/"+u.At.String(), fmt.Sprintf("%d of batch %s", u.Count, b.ID)
+			}
+			list = append(list, alert.Alarm{Key: key, Kind: alert.Other, Severity: alert.Critical, Rule: RuleUsedWhileBlocked, Batch: b.ID,
+				Text: fmt.Sprintf("%s was used although it was not to be: %s", what, strings.Join(why, "; "))})
 		}
 	}
 	return list
+}
+
+// openedAt is when the batch's own vials were opened; 0 where they are not, or
+// were when they still were another batch's, which is told then.
+func openedAt(s *coldchain.Snapshot, b *coldchain.BatchState) sensor.Instant {
+	if b.OpenedAt == nil {
+		return 0
+	}
+	for i := range s.Batches {
+		if x := &s.Batches[i]; x.ID == b.FromBatch && x.OpenedAt != nil && *x.OpenedAt == *b.OpenedAt {
+			return 0
+		}
+	}
+	return *b.OpenedAt
 }

@@ -169,6 +169,7 @@ func (m *Monitor) situation(s *coldchain.Snapshot, at sensor.Instant) alert.Situ
 	}
 	sit.Found = append(sit.Found, expiring(s, at)...)
 	sit.Found = append(sit.Found, mishandled(s, at)...)
+	sit.Found = append(sit.Found, m.countsDue(s, at)...)
 	if m.o.Peers != nil {
 		// While the broker is away nothing is known: who was silent is so still.
 		if list, known := m.o.Peers(); known {
@@ -225,7 +226,7 @@ const (
 func batchOf(b *coldchain.BatchState) alert.Batch {
 	x := alert.Batch{ID: b.ID, Vials: max(b.Vials, 0), Lost: b.Verdict == coldchain.Quarantined, Flagged: b.Verdict == coldchain.InExcursion}
 	for _, r := range b.Reasons {
-		if !r.Released && x.Text == "" {
+		if !r.Released && !r.Expires() && x.Text == "" {
 			x.Text = r.Text
 		}
 	}
@@ -301,6 +302,9 @@ func alarmKey(a coldchain.Alarm) string {
 
 func (m *Monitor) alarmOf(s *coldchain.Snapshot, a coldchain.Alarm) alert.Alarm {
 	x := alert.Alarm{Key: alarmKey(a), Kind: alert.Other, Severity: alert.Severity(a.Severity), Unit: a.Unit, Rule: a.Rule, Batch: a.Batch, Text: a.Text, Raised: timeOf(a.Raised)}
+	if a.Batch != "" {
+		m.markLate(s, &x)
+	}
 	switch {
 	case a.Batch != "" && a.Severity == coldchain.Critical:
 		x.Kind = alert.BatchLost

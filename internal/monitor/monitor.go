@@ -43,6 +43,9 @@ type Store interface {
 	Checkpoint(ctx context.Context, before sensor.Instant) (at sensor.Instant, seq uint64, data []byte, err error)
 	Cursors(ctx context.Context) (map[string]uint64, error)
 	Desk(ctx context.Context) (seq uint64, data []byte, err error)
+	AddFile(ctx context.Context, data []byte) (sha string, err error)
+	File(ctx context.Context, sha string) ([]byte, error)
+	Imports(ctx context.Context, probe string, from sensor.Instant) ([]coldchain.Import, error)
 }
 
 // Options say what is monitored.
@@ -122,6 +125,9 @@ type Monitor struct {
 	off  map[string]coldchain.CheckMade  // instruments whose newest check was not good
 	dues dues
 
+	historic map[string]bool // alarms that late data have found, by key
+	begunUse map[string]bool // batches of which some vials were used
+
 	desk          *alert.Desk
 	deskMoved     bool           // since it was kept
 	deskKept      sensor.Instant // when
@@ -152,7 +158,7 @@ func New(st Store, o Options) *Monitor {
 	}
 	m := &Monitor{made: time.Now(), o: o, st: st, log: o.Log, requests: make(chan request, commandQueue), changed: make(chan struct{}), ended: make(chan struct{}),
 		units: map[string]string{}, probes: map[string]*probeSeen{}, days: map[string]*dayRange{}, trends: map[string]*trend{},
-		counts: map[string]coldchain.NotificationCount{}, boot: bootID(), out: map[string]coldchain.ProbeCheck{}, off: map[string]coldchain.CheckMade{}}
+		counts: map[string]coldchain.NotificationCount{}, boot: bootID(), out: map[string]coldchain.ProbeCheck{}, historic: map[string]bool{}, begunUse: map[string]bool{}, off: map[string]coldchain.CheckMade{}}
 	for channel := range o.Duty.Kinds {
 		m.counts[channel] = coldchain.NotificationCount{} // one that comes from nowhere has no increase
 	}
@@ -203,6 +209,9 @@ func (m *Monitor) Open(ctx context.Context) error {
 	if err := m.recallContacts(ctx); err != nil {
 		return fmt.Errorf("open monitor: %w", err)
 	}
+	if err := m.recallLate(ctx); err != nil {
+		return fmt.Errorf("open monitor: %w", err)
+	}
 	if err := m.openDesk(ctx); err != nil {
 		return fmt.Errorf("open monitor: %w", err)
 	}
@@ -239,6 +248,9 @@ func (m *Monitor) begin(t sensor.Instant, s *coldchain.Step) {
 // add numbers an event and puts it into the step.
 func (m *Monitor) add(s *coldchain.Step, e coldchain.Event) {
 	e.V = coldchain.EventVersion
+	if e.Kind == coldchain.VialsUsed {
+		m.begunUse[e.Batch] = true
+	}
 	m.number(&e)
 	s.Events = append(s.Events, e)
 }

@@ -173,7 +173,7 @@ func (m *Monitor) look() *coldchain.Snapshot {
 	if !s.Synchronized {
 		for i := range s.Batches {
 			// A last day cannot be held against a clock that nobody has set.
-			if b := &s.Batches[i]; b.Now == coldchain.NowInRange && (m.clock.ahead || b.ExpiresAt != 0) {
+			if b := &s.Batches[i]; b.Now == coldchain.NowInRange && (m.clock.ahead || b.ExpiresAt != 0 || b.UseByAt != nil) {
 				b.Now = coldchain.NowClockDoubtful
 			}
 		}

@@ -57,6 +57,7 @@ func (t *tail) whole() coldchain.Step {
 		all.At = s.At
 		all.Sweeps = append(all.Sweeps, s.Sweeps...)
 		all.Events = append(all.Events, s.Events...)
+		all.Imports = append(all.Imports, s.Imports...)
 		for k, v := range s.Cursors {
 			all.Cursors[k] = v
 		}

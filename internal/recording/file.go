@@ -233,11 +233,11 @@ func (f *File) header(head []byte) error {
 	if err := f.p.split(head); err != nil {
 		return fmt.Errorf("%s:1: %w", f.Path, err)
 	}
-	c := columns{-1, -1, -1, -1, len(f.p.fields)}
+	c := columns{time: -1, temp: -1, probe: -1, fault: -1, check: -1, count: len(f.p.fields)}
 	var bad []string
 	for i, x := range f.p.fields {
 		name := strings.ToLower(string(bytes.TrimSpace(x)))
-		at := map[string]*int{"time": &c.time, "temperature_c": &c.temp, "probe": &c.probe, "fault": &c.fault,
+		at := map[string]*int{"time": &c.time, "temperature_c": &c.temp, "probe": &c.probe, "fault": &c.fault, "check": &c.check,
 			"time_as_recorded": &c.time, "temp_c": &c.temp}[name] // the last two: of Biovoice's loggers
 		switch {
 		case at == nil:

@@ -12,6 +12,7 @@ import (
 // columns tells where in a line the fields are; -1: nowhere.
 type columns struct {
 	time, temp, probe, fault int
+	check                    int // the probe was under check: kept, not judged
 	count                    int
 }
 
@@ -63,6 +64,15 @@ func (p *parser) parse(line []byte, r *sensor.Reading) error {
 		id = p.lastID
 	}
 	*r = sensor.Reading{Probe: id, Time: t}
+	if p.col.check >= 0 {
+		switch s := string(bytes.TrimSpace(f[p.col.check])); s {
+		case "", "0", "false":
+		case "1", "true":
+			r.Check = true
+		default:
+			return fmt.Errorf("%q: the column `check` is 1 where the probe was under check, and empty elsewhere", clip([]byte(s)))
+		}
+	}
 	p.clock.last, p.clock.any = t, true
 	if p.col.fault >= 0 {
 		if s := bytes.TrimSpace(f[p.col.fault]); len(s) > 0 {

@@ -39,7 +39,7 @@ func (f *File) tagHeader() error {
 		return fmt.Errorf("%s:%d: the readings' head is %q; a tab, yyyy-MM-dd hh:mm, a tab and T are expected", f.Path, f.line, clip(head))
 	}
 	f.p.tag = true
-	f.p.col = columns{time: 0, temp: 1, probe: -1, fault: -1, count: 2}
+	f.p.col = columns{time: 0, temp: 1, probe: -1, fault: -1, check: -1, count: 2}
 	return nil
 }
 

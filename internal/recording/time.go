@@ -107,6 +107,9 @@ func (c *clock) read(b []byte) (sensor.Instant, error) {
 
 // local finds the instant at which the zone's clocks show ms.
 func (c *clock) local(ms int64, b []byte) (sensor.Instant, error) {
+	if c.loc == nil {
+		return 0, errNoZone
+	}
 	if c.loc == time.UTC {
 		return sensor.Instant(ms), nil
 	}

@@ -199,8 +199,11 @@ func (s *Store) events(ctx context.Context, query string, args ...any) ([]coldch
 }
 
 // Readings gives a probe's readings of [from, to) in order of time, at most
-// limit.
+// limit; of an imported logger too.
 func (s *Store) Readings(ctx context.Context, probe string, from, to sensor.Instant, limit int) ([]sensor.Reading, error) {
+	if strings.HasPrefix(strings.ToLower(probe), coldchain.LoggerPrefix) {
+		return s.imported(ctx, probe, from, to, limit)
+	}
 	for {
 		before, err := s.folds(ctx)
 		if err != nil {
@@ -218,12 +221,32 @@ func (s *Store) Readings(ctx context.Context, probe string, from, to sensor.Inst
 }
 
 func (s *Store) readingsOnce(ctx context.Context, probe string, from, to sensor.Instant, limit int) ([]sensor.Reading, error) {
-	var list []sensor.Reading
-	keep := func(r sensor.Reading) {
-		if strings.EqualFold(r.Probe, probe) && r.Time >= from && r.Time < to {
-			list = append(list, r)
+	list, err := s.foldedReadings(ctx, probe, from, to, limit)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) < limit {
+		inbox, err := s.inboxSweeps(ctx, nil, "SELECT seq, slot, data FROM inbox ORDER BY seq")
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range inbox {
+			for _, r := range w.sweep.Readings {
+				if strings.EqualFold(r.Probe, probe) && r.Time >= from && r.Time < to {
+					list = append(list, r)
+				}
+			}
 		}
 	}
+	slices.SortStableFunc(list, byTime)
+	if len(list) > limit {
+		list = list[:limit]
+	}
+	return list, nil
+}
+
+// foldedReadings gives those that are in chunks.
+func (s *Store) foldedReadings(ctx context.Context, probe string, from, to sensor.Instant, limit int) (list []sensor.Reading, err error) {
 	rows, err := s.r.QueryContext(ctx, `SELECT c.sweeps, s.probe, s.data FROM chunk c JOIN series s ON s.chunk = c.id AND s.probe = ? COLLATE NOCASE
 		WHERE c.last_time >= ? AND c.first_time < ? ORDER BY c.first_time`, probe, from, to)
 	if err != nil {
@@ -245,26 +268,13 @@ func (s *Store) readingsOnce(ctx context.Context, probe string, from, to sensor.
 			return nil, fmt.Errorf("read readings: %w", err)
 		}
 		for _, r := range readings {
-			keep(r)
+			if r.Time >= from && r.Time < to {
+				list = append(list, r)
+			}
 		}
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("read readings: %w", err)
-	}
-	if len(list) < limit {
-		inbox, err := s.inboxSweeps(ctx, nil, "SELECT seq, slot, data FROM inbox ORDER BY seq")
-		if err != nil {
-			return nil, err
-		}
-		for _, w := range inbox {
-			for _, r := range w.sweep.Readings {
-				keep(r)
-			}
-		}
-	}
-	slices.SortStableFunc(list, byTime)
-	if len(list) > limit {
-		list = list[:limit]
 	}
 	return list, nil
 }

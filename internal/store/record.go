@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -68,6 +69,11 @@ func (s *Store) Record(ctx context.Context, step coldchain.Step) error {
 				return err
 			}
 		}
+		for i := range step.Imports {
+			if err := writeImport(ctx, tx, &step.Imports[i]); err != nil {
+				return err
+			}
+		}
 		for name, seq := range step.Cursors {
 			if _, err := tx.ExecContext(ctx, "INSERT INTO cursor VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq", name, seq); err != nil {
 				return fmt.Errorf("record cursor: %w", err)
@@ -113,9 +119,14 @@ func numberProbes(ctx context.Context, tx *sql.Tx, w *sensor.Sweep, numbers map[
 	return nil
 }
 
+// A querier is a pool, or a transaction on one of its connections.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
 // probeNames reads what the numbers stand for.
-func (s *Store) probeNames(ctx context.Context) (map[uint64]string, error) {
-	rows, err := s.r.QueryContext(ctx, "SELECT number, name FROM probe")
+func probeNames(ctx context.Context, q querier) (map[uint64]string, error) {
+	rows, err := q.QueryContext(ctx, "SELECT number, name FROM probe")
 	if err != nil {
 		return nil, fmt.Errorf("read probes: %w", err)
 	}
@@ -156,15 +167,36 @@ func writeEvent(ctx context.Context, tx *sql.Tx, e coldchain.Event) error {
 			_, err = tx.ExecContext(ctx, query, args...)
 		}
 	}
-	leave := func() { exec("UPDATE placement SET until = ? WHERE batch = ? AND until IS NULL", e.Time, e.Batch) }
+	leave := func() {
+		out := e.Earliest()
+		exec("UPDATE placement SET until = ? WHERE batch = ? AND since < ? AND (until IS NULL OR until > ?)", out, e.Batch, e.Time, out)
+	}
 	switch e.Kind {
 	case coldchain.BatchReceived:
 		exec("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)", e.Batch, e.Profile, e.Lot, e.Vials, e.Expiry, e.Time)
-	case coldchain.BatchPlaced, coldchain.BatchMoved:
+	case coldchain.BatchPlaced, coldchain.BatchMoved, coldchain.BatchReturned:
 		leave()
 		exec("INSERT INTO placement VALUES (?, ?, ?, NULL)", e.Batch, e.Time, e.Unit)
 	case coldchain.BatchTakenOut:
 		leave()
+	case coldchain.BatchSplit, coldchain.BatchOpened:
+		if e.FromBatch == "" {
+			break
+		}
+		exec("INSERT INTO batch SELECT ?, profile, lot, ?, expiry, received, NULL, NULL FROM batch WHERE id = ?", e.Batch, e.Count, e.FromBatch)
+		exec("INSERT INTO placement SELECT ?1, since, unit, CASE WHEN until <= ?2 THEN until END FROM placement WHERE batch = ?3 AND since <= ?2", e.Batch, e.Time, e.FromBatch)
+		exec("UPDATE batch SET vials = ? WHERE id = ?", e.Vials, e.FromBatch)
+	case coldchain.VialsUsed, coldchain.VialsDiscarded:
+		exec("UPDATE batch SET vials = ? WHERE id = ?", e.Vials, e.Batch)
+	case coldchain.ProfileAdopted:
+		exec("UPDATE batch SET profile = ? WHERE id = ?", e.Profile, e.Batch)
+	case coldchain.ReadingsImported:
+		if e.Batch != "" {
+			exec("INSERT OR REPLACE INTO placement VALUES (?, ?, ?, ?)", e.Batch, e.Start, e.Unit, e.End)
+		}
+	case coldchain.PlacementCorrected:
+		exec("UPDATE placement SET until = ? WHERE batch = ? AND until = ?", e.Time, e.Batch, e.Start)
+		exec("UPDATE placement SET since = ? WHERE batch = ? AND since = ?", e.Time, e.Batch, e.Start)
 	case coldchain.BatchUsed, coldchain.BatchDiscarded:
 		leave()
 		exec("UPDATE batch SET ended = ?, how = ? WHERE id = ?", e.Time, strings.TrimPrefix(string(e.Kind), "batch_"), e.Batch)
@@ -241,26 +273,29 @@ func (s *Store) fold(ctx context.Context) error {
 	return nil
 }
 
-func (s *Store) inboxSweeps(ctx context.Context, enough func(packedSweep) bool, query string, args ...any) ([]packedSweep, error) {
-	rows, err := s.r.QueryContext(ctx, query, args...)
+// inboxSweeps reads within one transaction: what a sweep names was numbered
+// before it was written, and one look sees both.
+func (s *Store) inboxSweeps(ctx context.Context, enough func(packedSweep) bool, query string, args ...any) (list []packedSweep, err error) {
+	tx, err := s.r.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("read inbox: %w", err)
+	}
+	defer func() { err = errors.Join(err, tx.Rollback()) }()
+	names, err := probeNames(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read inbox: %w", err)
 	}
 	defer rows.Close()
-	// After the rows: what they name was numbered before they were written.
-	var names map[uint64]string
-	var list []packedSweep
 	for rows.Next() {
 		var seq uint64
 		var slot sensor.Instant
 		var data sql.RawBytes
 		if err := rows.Scan(&seq, &slot, &data); err != nil {
 			return nil, fmt.Errorf("read inbox: %w", err)
-		}
-		if names == nil {
-			if names, err = s.probeNames(ctx); err != nil {
-				return nil, err
-			}
 		}
 		p, err := unpackSweep(seq, slot, data, names)
 		if err != nil {

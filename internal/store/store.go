@@ -8,7 +8,9 @@
 // columns, compressed; about half a byte a reading. Events are rows of journal
 // that triggers keep from being changed or deleted. Tables batch and placement
 // repeat what the journal says, for SQL; cursor and checkpoint are the daemon's
-// own memory and may be dropped.
+// own memory and may be dropped. Table files keeps what belongs to the record
+// as it came, by its SHA-256; table import what loggers had recorded, under the
+// event that tells of it. Nobody can change either.
 //
 // A Store is opened by one process, which holds <dir>/lock; others may read
 // (OpenReadOnly). It judges nothing.
@@ -315,7 +317,7 @@ func (s *Store) load(ctx context.Context) error {
 		return fmt.Errorf("read newest place: %w", err)
 	}
 	s.last = max(journal, chunk)
-	names, err := s.probeNames(ctx)
+	names, err := probeNames(ctx, s.r)
 	if err != nil {
 		return err
 	}

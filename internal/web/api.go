@@ -35,6 +35,8 @@ type unitView struct {
 	UnmonitoredS float64         `json:"unmonitored_s"`
 	Batches      []string        `json:"batches"`
 	Flagged      int             `json:"flagged_batches"`
+	CountedAt    *sensor.Instant `json:"counted"`    // when its boxes were counted last; null: never
+	CountDue     *sensor.Instant `json:"count_due"`  // when they are to be counted; null: nothing is in it, or it never is
 	DoorOpen     *bool           `json:"door_open"`  // null: it has no door contact, or nothing is known of it
 	MainsLost    *bool           `json:"mains_lost"` // likewise
 	Probes       []probeView     `json:"probes"`
@@ -63,6 +65,14 @@ func viewUnit(s *coldchain.Snapshot, u *coldchain.UnitState, now sensor.Instant)
 	if u.Temp != nil {
 		at, age := u.TempAt, now.Sub(u.TempAt).Seconds()
 		v.Time, v.AgeS = &at, &age
+	}
+	if u.CountedAt != 0 {
+		at := u.CountedAt
+		v.CountedAt = &at
+	}
+	if u.CountDue != 0 {
+		at := u.CountDue
+		v.CountDue = &at
 	}
 	if u.OutOfRange {
 		since := u.Since
@@ -130,13 +140,15 @@ func (s *Server) rescues(w http.ResponseWriter, r *http.Request) {
 // batchView is a batch as the API tells it: as in a replay, with the words.
 type batchView struct {
 	coldchain.BatchState
-	Range   string          `json:"range"` // of its profile, in words
-	Flagged bool            `json:"flagged"`
-	Words   coldchain.Words `json:"words"`
+	Range    string              `json:"range"` // of its profile, in words
+	Flagged  bool                `json:"flagged"`
+	Words    coldchain.Words     `json:"words"`
+	VialText *coldchain.VialText `json:"vial_text,omitempty"` // what stands on a vial that is opened
 }
 
 func (s *Server) viewBatch(snap *coldchain.Snapshot, b *coldchain.BatchState) batchView {
-	return batchView{*b, b.Profile.RangeText(), b.Verdict.Flagged(), b.Words(s.reader(snap), unitOf(snap, b.Unit))}
+	r := s.reader(snap)
+	return batchView{*b, b.Profile.RangeText(), b.Verdict.Flagged(), b.Words(r, unitOf(snap, b.Unit)), b.VialText(r)}
 }
 
 func unitOf(s *coldchain.Snapshot, id string) *coldchain.UnitState {
@@ -185,7 +197,10 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "not_found", fmt.Sprintf("no batch %q is known here", r.PathValue("id")))
 		return
 	}
-	answer(w, s.viewBatch(snap, b))
+	answer(w, struct {
+		batchView
+		Facts []coldchain.Fact `json:"facts"`
+	}{s.viewBatch(snap, b), b.Facts(s.reader(snap))})
 }
 
 func (s *Server) alarms(w http.ResponseWriter, _ *http.Request) {

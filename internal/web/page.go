@@ -34,6 +34,8 @@ type pageView struct {
 	Trouble []troubleView
 	Units   []pageUnit
 	Outside []pageBatch
+	Decide  []decision
+	More    int // decisions that are not listed
 	Ask     string
 
 	rescues map[string][]coldchain.Rescue // of the units in trouble
@@ -153,51 +155,6 @@ func (s *Server) view(snap *coldchain.Snapshot) pageView {
 			v.Outside = append(v.Outside, batch(b))
 		}
 	}
+	v.Decide, v.More = decisions(snap, reader)
 	return v
-}
-
-type labelView struct {
-	ID, Lot, Foot, Unit string
-	Ahead               string // when it is over its limit if nobody comes
-	Words               coldchain.Words
-	Made, OldMs         int64
-}
-
-// label is what the code on a vial's box opens.
-func (s *Server) label(w http.ResponseWriter, r *http.Request) {
-	snap := s.m.Snapshot()
-	now, loc := sensor.At(time.Now()), location(snap)
-	v := labelView{ID: r.PathValue("batch"), Made: int64(snap.Made), OldMs: max(3*s.o.Interval, 5*time.Second).Milliseconds()}
-	answered := "Answered " + now.Time().In(loc).Format("15:04:05 MST") + "."
-	b := findBatch(snap, v.ID)
-	if b == nil {
-		reader := s.reader(snap)
-		ask := reader.Ask
-		if ask == "" {
-			ask = "a manager"
-		}
-		v.Words = coldchain.Words{Headline: "DO NOT USE: NOT KNOWN HERE", Do: "Ask " + ask + ".", Why: "No batch of this id was received here.", Tone: "stop"}
-		v.Foot = answered
-		s.show(w, http.StatusNotFound, "label.html", v)
-		return
-	}
-	v.ID, v.Lot = b.ID, b.Lot
-	u := unitOf(snap, b.Unit)
-	v.Words = b.Words(s.reader(snap), u)
-	if now.Sub(snap.Made) > max(3*s.o.Interval, 5*time.Second) && v.Words.Tone == "ok" {
-		v.Words = coldchain.Words{Headline: "OLD ANSWER: LOAD AGAIN", Do: "The monitor has not answered since " + snap.Made.Time().In(loc).Format("15:04:05") + ".", Tone: "wait"}
-	}
-	if u != nil {
-		v.Unit = u.Title()
-	}
-	v.Ahead = b.ForecastText(s.reader(snap))
-	v.Foot = "This tells how it was stored, not whether it is safe or works. "
-	if b.Lot != "" {
-		v.Foot = "Lot " + b.Lot + ". Does the vial say the same? " + v.Foot
-	}
-	if b.RecordFrom != nil {
-		v.Foot += "Record since " + s.reader(snap).Clock(*b.RecordFrom) + "; before that: none. "
-	}
-	v.Foot += answered
-	s.show(w, http.StatusOK, "label.html", v)
 }

@@ -43,6 +43,8 @@ type Monitor interface {
 	EventsOf(ctx context.Context, kinds ...coldchain.Kind) ([]coldchain.Event, error)
 	Do(ctx context.Context, c coldchain.Command) (coldchain.Event, error)
 	Alive() bool
+	AddFile(ctx context.Context, data []byte) (sha string, err error)
+	File(ctx context.Context, sha string) ([]byte, error)
 }
 
 // Options say how to serve.
@@ -141,6 +143,7 @@ func (s *Server) Handler(trusted bool) http.Handler {
 	m := http.NewServeMux()
 	m.HandleFunc("GET /{$}", s.home)
 	m.HandleFunc("GET /b/{batch}", s.label)
+	m.HandleFunc("GET /b/{batch}/papers/{sha}", s.paper)
 	m.HandleFunc("GET /probes", s.probesPage)
 	m.Handle("GET /page/", http.FileServerFS(files))
 	m.HandleFunc("GET /api/v1/units", s.units)
@@ -148,6 +151,8 @@ func (s *Server) Handler(trusted bool) http.Handler {
 	m.HandleFunc("GET /api/v1/units/{id}/rescues", s.rescues)
 	m.HandleFunc("GET /api/v1/batches", s.batches)
 	m.HandleFunc("GET /api/v1/batches/{id}", s.batch)
+	m.HandleFunc("GET /api/v1/batches/{id}/like", s.like)
+	m.HandleFunc("GET /api/v1/recalls/{lot}", s.recall)
 	m.HandleFunc("GET /api/v1/probes", s.probes)
 	m.HandleFunc("GET /api/v1/probes/{id}", s.probe)
 	m.HandleFunc("GET /api/v1/alarms", s.alarms)
@@ -156,6 +161,8 @@ func (s *Server) Handler(trusted bool) http.Handler {
 	m.HandleFunc("GET /api/v1/events", s.events)
 	m.HandleFunc("GET /api/v1/events/stream", s.stream)
 	m.HandleFunc("POST /api/v1/commands/{name}", func(w http.ResponseWriter, r *http.Request) { s.command(w, r, trusted) })
+	m.HandleFunc("POST /api/v1/files", func(w http.ResponseWriter, r *http.Request) { s.addFile(w, r, trusted) })
+	m.HandleFunc("GET /api/v1/files/{sha}", s.file)
 	m.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "not_found", "there is nothing at "+r.Method+" "+r.URL.Path)
 	})
@@ -175,7 +182,9 @@ func (s *Server) Handler(trusted bool) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
-		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+		if r.URL.Path != "/api/v1/files" { // which has a limit of its own
+			r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+		}
 		m.ServeHTTP(w, r)
 	}))
 }
@@ -213,14 +222,22 @@ func fail(w http.ResponseWriter, status int, code, message string) {
 // statuses is the one table from a refusal to HTTP.
 var statuses = map[string]int{"bad_request": http.StatusBadRequest, "not_found": http.StatusNotFound, "conflict": http.StatusConflict, "unavailable": http.StatusServiceUnavailable}
 
+// may says whether a request may command, and answers it where it may not.
+func (s *Server) may(w http.ResponseWriter, r *http.Request, trusted bool) bool {
+	if trusted || s.o.Open || s.allowed(r) {
+		return true
+	}
+	if s.o.Token == "" {
+		fail(w, http.StatusForbidden, "read_only", "commands are not taken here: use the command line on the machine itself, or set web.command_token_file")
+		return false
+	}
+	w.Header().Set("WWW-Authenticate", "Bearer")
+	fail(w, http.StatusUnauthorized, "unauthorized", "this command needs the token: Authorization: Bearer …, or Coldkeep-Token: …")
+	return false
+}
+
 func (s *Server) command(w http.ResponseWriter, r *http.Request, trusted bool) {
-	if !trusted && !s.o.Open && !s.allowed(r) {
-		if s.o.Token == "" {
-			fail(w, http.StatusForbidden, "read_only", "commands are not taken here: use the command line on the machine itself, or set web.command_token_file")
-			return
-		}
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		fail(w, http.StatusUnauthorized, "unauthorized", "this command needs the token: Authorization: Bearer …, or Coldkeep-Token: …")
+	if !s.may(w, r, trusted) {
 		return
 	}
 	var c coldchain.Command
@@ -246,7 +263,12 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request, trusted bool) {
 		s.o.Log.Error("command failed", "command", c.Name, "batch", c.Batch, "alarm", c.Alarm, "cause", err)
 		fail(w, http.StatusInternalServerError, "internal", err.Error())
 	default:
-		answer(w, map[string]any{"event": ev.Public()})
+		all, err := s.ofOneCause(r.Context(), ev)
+		if err != nil {
+			s.o.Log.Error("what a command became cannot be told whole", "command", c.Name, "cause", err)
+			all = []coldchain.Event{ev.Public()} // it was done
+		}
+		answer(w, map[string]any{"event": ev.Public(), "events": all})
 	}
 }
 

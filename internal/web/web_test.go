@@ -3,6 +3,8 @@ package web
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -24,6 +26,7 @@ type desk struct {
 	journal []coldchain.Event
 	done    []coldchain.Command
 	changed chan struct{}
+	files   map[string][]byte
 }
 
 func (d *desk) Snapshot() *coldchain.Snapshot {
@@ -38,6 +41,25 @@ func (d *desk) Snapshot() *coldchain.Snapshot {
 }
 func (d *desk) Changed() <-chan struct{} { d.mu.Lock(); defer d.mu.Unlock(); return d.changed }
 func (d *desk) Alive() bool              { return true }
+func (d *desk) AddFile(_ context.Context, data []byte) (string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	sum := sha256.Sum256(data)
+	sha := hex.EncodeToString(sum[:])
+	if d.files == nil {
+		d.files = map[string][]byte{}
+	}
+	d.files[sha] = data
+	return sha, nil
+}
+func (d *desk) File(_ context.Context, sha string) ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if data, ok := d.files[sha]; ok {
+		return data, nil
+	}
+	return nil, &coldchain.Refusal{Code: "not_found", Message: "the record has no such file"}
+}
 func (d *desk) Events(_ context.Context, after uint64, limit int) (list []coldchain.Event, _ error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

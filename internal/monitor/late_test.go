@@ -1,0 +1,352 @@
+package monitor
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"coldkeep/internal/coldchain"
+	"coldkeep/sensor"
+)
+
+// A said is what a logger's file says at an instant; fault is a drop-out.
+type said struct {
+	at   sensor.Instant
+	temp sensor.Temp
+}
+
+// file writes a recording as CONTRACT.md's CSV.
+func csv(serial string, list []said) []byte {
+	var b strings.Builder
+	b.WriteString("time,probe,temperature_c\n")
+	for _, x := range list {
+		word := x.temp.String()
+		if x.temp == fault {
+			word = "--.-"
+		}
+		fmt.Fprintf(&b, "%s,%s,%s\n", x.at, serial, word)
+	}
+	return []byte(b.String())
+}
+
+// give gives a command as the web does, but for the loop.
+func (r *rig) give(c coldchain.Command) (coldchain.Event, error) {
+	r.ids++
+	c.ID, c.By = fmt.Sprintf("late%d-%d", r.ids, time.Now().UnixNano()), "Anna Example"
+	if c.Name == "import" {
+		var err error
+		if c, err = r.m.readImport(r.ctx, c); err != nil {
+			return coldchain.Event{}, err
+		}
+	}
+	return r.m.order(r.ctx, c)
+}
+
+func (r *rig) imports(c coldchain.Command, serial string, list []said) (coldchain.Event, error) {
+	sha, err := r.m.AddFile(r.ctx, csv(serial, list))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	c.Name, c.Readout = "import", &coldchain.Readout{SHA256: sha, Name: "log.csv"}
+	return r.give(c)
+}
+
+// run writes n readings from a time on, all the same.
+func run(from sensor.Instant, every time.Duration, temps ...sensor.Temp) (list []said) {
+	for i, t := range temps {
+		list = append(list, said{from.Add(time.Duration(i) * every), t})
+	}
+	return list
+}
+
+// batchesAgain is what a replay finds of the batches in all that is known: the
+// loggers are units of its config, and calibrations are corrected beforehand.
+func (r *rig) batchesAgain() []coldchain.BatchState {
+	until := r.m.e.Now()
+	events, err := r.st.EventsOf(r.ctx, coldchain.ReadingsImported, coldchain.CalibrationCorrected)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	cfg := r.cfg
+	cfg.Units = slices.Clone(cfg.Units)
+	for _, e := range events {
+		if e.Kind != coldchain.ReadingsImported || slices.ContainsFunc(cfg.Units, func(u coldchain.Unit) bool { return u.ID == e.Probe }) {
+			continue
+		}
+		cfg.Units = append(cfg.Units, coldchain.Unit{ID: e.Probe, Range: r.cfg.Profiles[0].Range, MaxGap: e.Readout.Stands(), Probes: []coldchain.UnitProbe{{ID: e.Probe, Judges: true}}})
+	}
+	var readings []sensor.Reading
+	err = r.st.EachReading(r.ctx, 0, until+1, func(x sensor.Reading, _ bool) error {
+		for _, e := range events { // the newest last
+			if x.Good() && e.Kind == coldchain.CalibrationCorrected && e.Probe == x.Probe && e.Start <= x.Time && x.Time < *e.End {
+				x.Temp = sensor.Calibration{Points: e.Points}.Correct(x.Raw)
+			}
+		}
+		readings = append(readings, x)
+		return nil
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	imports, err := r.st.Imports(r.ctx, "", 0)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, x := range imports {
+		readings = append(readings, x.Readings...)
+	}
+	var lives []coldchain.Life
+	for _, b := range r.m.e.Batches() {
+		if len(b.Placements) == 0 {
+			continue
+		}
+		l := coldchain.Life{ID: b.ID, Profile: "p", Placements: b.Placements}
+		if last := b.Placements[len(b.Placements)-1]; last.To != nil && b.Ended == nil {
+			end := until + 1
+			l.Ended = &end
+		}
+		lives = append(lives, l)
+	}
+	res, err := coldchain.Replay(cfg, lives, readings, until)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return plain(res.Batches)
+}
+
+func (r *rig) compareBatches(when string) {
+	r.t.Helper()
+	again := r.batchesAgain()
+	live := slices.DeleteFunc(plain(r.m.e.Batches()), func(b coldchain.BatchState) bool {
+		return !slices.ContainsFunc(again, func(x coldchain.BatchState) bool { return x.ID == b.ID })
+	})
+	for i := range live {
+		worse := live[i].Verdict == "" // quarantined by what was said, and no longer is so: the live one is worse
+		if worse {
+			again[i].Verdict, again[i].Since = "", 0
+		}
+	}
+	if d := cmp.Diff(again, live, cmpopts.EquateEmpty(), cmpopts.EquateApprox(0, 1e-6)); d != "" {
+		r.t.Fatalf("%s: replayed − live +\n%s", when, d)
+	}
+}
+
+func refused(t *testing.T, err error, want string) {
+	t.Helper()
+	var no *coldchain.Refusal
+	if !errors.As(err, &no) || !strings.Contains(no.Message, want) {
+		t.Errorf("%v, want a refusal with %q", err, want)
+	}
+}
+
+// A logger that came with a batch is the beginning of its record, also where it
+// began before ours; it is judged as a placement is, across a restart, and
+// nothing but the placement is left of it.
+func TestALoggerThatCameWithABatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), testConfig())
+		defer func() { r.kill() }()
+		for range 3 {
+			r.sweep(5000, 5000, 5000)
+		}
+		if err := r.do("receive", "X", "", 0); err != nil {
+			t.Fatal(err)
+		}
+		received := r.m.e.Now()
+		r.sweep(5000, 5000, 5000)
+		first := received - 3_600_000 // long before the record begins
+		// 12 readings at 5 °C, then 90 s at 9 °C, a drop-out, and back.
+		list := run(first, 30*time.Second, 5000, 5000, 5000, 5000, 9000, 9000, 9000, fault, 5000, 5000)
+		list = append(list, run(first+300_000, 30*time.Second, slices.Repeat([]sensor.Temp{5000}, 109)...)...)
+		_, err := r.imports(coldchain.Command{Batch: "Y"}, "A7", list)
+		refused(t, err, "receive it first")
+		_, err = r.imports(coldchain.Command{Batch: "X", Since: first - 1}, "A7", list)
+		refused(t, err, "--from")
+		_, err = r.imports(coldchain.Command{Batch: "X", Until: received + 3_600_000}, "A7", list)
+		refused(t, err, "future")
+		_, err = r.imports(coldchain.Command{Batch: "X", Unit: "f1"}, "A7", list)
+		refused(t, err, "--batch B")
+		_, err = r.imports(coldchain.Command{Batch: "X"}, "A7", run(received+1, time.Second, 5000, 5000))
+		refused(t, err, "cannot be of its way here")
+		_, err = r.imports(coldchain.Command{Batch: "X"}, "A7", run(received, time.Hour, 5000, 5000))
+		refused(t, err, "future")
+		_, err = r.give(coldchain.Command{Name: "import", Batch: "X", Readout: &coldchain.Readout{SHA256: strings.Repeat("0", 64)}})
+		refused(t, err, "no file")
+		seq := r.m.st.LastSeq()
+		dry, err := r.imports(coldchain.Command{Batch: "X", DryRun: true}, "A7", list)
+		if err != nil || !strings.Contains(dry.Text, "is quarantined") || dry.Seq != 0 || r.m.st.LastSeq() != seq || r.m.Snapshot().Batches[0].Verdict != coldchain.Unknown {
+			t.Errorf("a dry run: %q, %v, verdict %s", dry.Text, err, r.m.Snapshot().Batches[0].Verdict)
+		}
+		e, err := r.imports(coldchain.Command{Batch: "X"}, "A7", list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256(csv("A7", list))
+		if e.Unit != "logger-A7" || e.Probe != "logger-A7" || e.Start != first || *e.End != received || e.Readout.SHA256 != hex.EncodeToString(sum[:]) || e.Readout.Good != 118 || e.Readout.Faults != 1 {
+			t.Errorf("told %+v, %+v", e, e.Readout)
+		}
+		again, err := r.imports(coldchain.Command{Batch: "X"}, "A7", list)
+		if err != nil || again.Seq != e.Seq {
+			t.Errorf("the same file again: %+v, %v", again, err)
+		}
+		_, err = r.imports(coldchain.Command{Batch: "X"}, "A7", list[1:])
+		refused(t, err, "was in logger-A7 from")
+		_, err = r.imports(coldchain.Command{Batch: "X"}, "B8", list)
+		refused(t, err, "may touch, not overlap")
+		if err := r.do("place", "X", "f1", 0); err != nil {
+			t.Fatal(err)
+		}
+		r.sweep(5000, 5000, 5000)
+		check := func(when string) {
+			t.Helper()
+			r.compareBatches(when)
+			b := r.m.Snapshot().Batches[0]
+			if b.Verdict != coldchain.Quarantined || b.RecordFrom == nil || *b.RecordFrom != first || b.Received != received || b.Exposure.AboveS != 120 || *b.Exposure.MaxC != 9000 {
+				t.Errorf("%s: %+v", when, b)
+			}
+			if len(b.Placements) != 2 || b.Placements[0].Unit != "logger-A7" || *b.Placements[0].To != received {
+				t.Errorf("%s: %+v", when, b.Placements)
+			}
+			if j := b.JudgedBy[0]; j.Probe != "logger-A7" || !strings.Contains(j.Instrument, "A7") || j.From != first || *j.To != received {
+				t.Errorf("%s: judged by %+v", when, b.JudgedBy)
+			}
+			for _, u := range r.m.Snapshot().Units {
+				if strings.HasPrefix(u.ID, "logger") {
+					t.Errorf("%s: unit %s is shown", when, u.ID)
+				}
+			}
+			if list, err := r.m.Readings(r.ctx, "logger-a7", first, received, 1000); err != nil || len(list) != 119 || list[7].Good() || list[4].Temp != 9000 || list[4].Seq != e.Seq {
+				t.Errorf("%s: %d readings, %v", when, len(list), err)
+			}
+		}
+		check("at once")
+		rejudged, err := r.st.EventsOf(r.ctx, coldchain.BatchRejudged)
+		if err != nil || len(rejudged) != 1 || !strings.Contains(rejudged[0].Reason, e.Readout.SHA256) || !strings.Contains(rejudged[0].Text, "its verdict was unknown and is quarantined") ||
+			!strings.Contains(rejudged[0].Text, "its record starts at "+first.String()) {
+			t.Errorf("told %+v, %v", rejudged, err)
+		}
+		r.kill()
+		r.dropCheckpoints()
+		r.start()
+		r.sweep(5000, 5000, 5000)
+		check("after a kill without a checkpoint")
+		r.stop()
+		r.start()
+		r.sweep(5000, 5000, 5000)
+		check("after a stop with one")
+	})
+}
+
+// Whatever comes late, in whatever order, and however often the daemon is
+// stopped or killed: of each batch the record says what a replay finds that
+// knows everything first, and the live verdict is never better.
+func TestLateDataInAnyOrder(t *testing.T) {
+	done := map[string]int{}
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { synctest.Test(t, func(t *testing.T) { lateLife(t, seed, done) }) })
+	}
+	for _, name := range []string{"import", "correct", "recalibrate", "import before the record", "worse", "no longer supported"} {
+		if done[name] < 10 {
+			t.Errorf("%s came about %d times in all: nothing was tested", name, done[name])
+		}
+	}
+}
+
+func lateLife(t *testing.T, seed uint64, done map[string]int) {
+	rng := rand.New(rand.NewPCG(seed, 11))
+	pick := func(list ...string) string { return list[rng.IntN(len(list))] }
+	temps := []sensor.Temp{5000, 5000, 5000, 5000, 7900, 9000, 1000, 16000, fault}
+	temp := func() sensor.Temp { return temps[rng.IntN(len(temps))] }
+	r := newRig(t, t.TempDir(), testConfig())
+	defer func() { r.st.Close() }()
+	trips := 0
+	r.sweep(5000, 5000, 5000)
+	for range 10 + rng.IntN(40) {
+		r.sweep(temp(), temp(), temp())
+		var err error
+		var e coldchain.Event
+		switch rng.IntN(12) {
+		case 0, 1, 2:
+			time.Sleep(time.Duration(1+rng.IntN(9000)) * time.Millisecond)
+			batch := pick("X", "Y")
+			_ = r.do("receive", batch, "", 0)
+			_ = r.do(pick("place", "move", "take-out"), batch, pick("f1", "f2"), 0)
+			continue
+		case 3, 4, 5: // a logger's recording, of before the record or of within
+			trips++
+			from := r.m.e.Now() - sensor.Instant(1+rng.IntN(900_000))
+			var list []said
+			for range 2 + rng.IntN(20) {
+				list = append(list, said{from, temp()})
+				from += sensor.Instant(5_000 + 1000*rng.IntN(30))
+			}
+			c := coldchain.Command{Batch: pick("X", "Y")}
+			if rng.IntN(2) == 0 {
+				c.Until = r.m.e.Now() - sensor.Instant(rng.IntN(400_000))
+			}
+			e, err = r.imports(c, fmt.Sprintf("L%d", trips), list)
+		case 6, 7:
+			e, err = r.give(coldchain.Command{Name: "correct", Batch: pick("X", "Y"), At: r.m.e.Now() - sensor.Instant(rng.IntN(200_000)), Reason: "seen on the camera"})
+		case 8:
+			e, err = r.give(coldchain.Command{Name: "recalibrate", Probe: pick("a", "b", "c"), Since: r.m.e.Now() - sensor.Instant(rng.IntN(200_000)), Reason: "ice",
+				Points: []sensor.CalibrationPoint{{Reads: 0, Is: sensor.Temp(rng.IntN(3000) - 1500)}}})
+		case 9, 10:
+			if rng.IntN(2) == 0 {
+				r.kill()
+			} else {
+				r.stop()
+			}
+			if rng.IntN(2) == 0 {
+				r.dropCheckpoints()
+			}
+			time.Sleep(time.Duration(rng.IntN(90)) * time.Second)
+			r.start()
+			r.sweep(5000, 5000, 5000)
+			r.compareBatches("after a restart")
+			continue
+		default:
+			continue
+		}
+		var no *coldchain.Refusal
+		if err != nil && !errors.As(err, &no) {
+			t.Fatal(err)
+		}
+		if err == nil {
+			switch e.Kind {
+			case coldchain.ReadingsImported:
+				done["import"]++
+				if e.Start < r.m.begun() {
+					done["import before the record"]++
+				}
+			case coldchain.PlacementCorrected:
+				done["correct"]++
+			case coldchain.CalibrationCorrected:
+				done["recalibrate"]++
+			}
+			r.compareBatches("after something late")
+		}
+	}
+	events, err := r.st.EventsOf(r.ctx, coldchain.BatchRejudged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		switch {
+		case e.Rule != "":
+			done["no longer supported"]++
+		case strings.Contains(e.Text, "and is quarantined"):
+			done["worse"]++
+		}
+	}
+	r.compareBatches("at the end")
+}
