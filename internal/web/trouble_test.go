@@ -136,7 +136,7 @@ func TestWhereToMoveItIsTold(t *testing.T) {
 	for _, part := range []struct{ path, want string }{
 		{"/", "<h3>Where to move it</h3>"}, {"/", "First over its limit: EX-0412 (12 vials)"}, {"/", "in 8 min"},
 		{"/", "<b>EX-0412</b> (12 vials) by " + r.Hour(early) + " → <b>Back fridge (4.6 °C, room for 30)</b>"}, {"/", "in its range for an hour and more, room for this batch (30 vials), not for all"},
-		{"/", "<b>EX-&lt;2&gt;</b> (40 vials)"}, {"/", "Keep the door shut and find room elsewhere: Store fridge is too cold itself; Back fridge has room for 18 of its 40 vials"},
+		{"/", "<b>EX-&lt;2&gt;</b> (40 vials)"}, {"/", "Keep the door shut and find room elsewhere: Back fridge has room for 18 of its 40 vials: whether to split it is for a person to say; Store fridge is too cold itself"},
 		{"/b/EX-0412", "if it goes on as it does about " + r.Hour(mid) + " (" + r.Hour(early) + " to " + r.Hour(late) + ")."},
 		{"/api/v1/batches/EX-0412", `"forecasts":[{"rule":"hot","at_trend":`},
 	} {
