@@ -97,14 +97,28 @@ type Unit struct {
 	LastTemp string    // where Temp is "": the last one
 	LastAt   time.Time
 	Batches  []Batch // in it, the most urgent first
+	// Moves say where its batches can go, in the order in which they should.
+	// Sought says that somebody has looked: then what has no place in them has
+	// no place to go.
+	Moves  []Move
+	Sought bool
+}
+
+// A Move is a unit that batches can go to, and which.
+type Move struct {
+	To      string   // its name
+	Temp    string   // "4.6"
+	Room    int      // vials, or boxes, that it has room for; 0: not known
+	Boxes   bool     // Room counts boxes
+	Batches []string // by their ids, the most urgent first
 }
 
 // A Batch is vials in a unit.
 type Batch struct {
 	ID    string
 	Vials int
-	// LostAt is when it will be quarantined if all stays as it is; zero: not
-	// for what is known now.
+	// LostAt is when it will be quarantined if nobody comes; zero: not for what
+	// is known now.
 	LostAt time.Time
 	// UrgentAt is when 25 % of its allowance or 30 min are left, whichever
 	// comes first: from then on nothing may hold a page back.

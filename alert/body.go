@@ -271,9 +271,12 @@ func (w *composer) steps() (list passages) {
 		keys = slices.Insert(slices.Clone(keys), 1, "do.keep_frozen")
 	}
 	for i, key := range keys {
-		s := w.say(key, values{"ask": w.asked()})
+		s := w.step(key)
+		if s == "" {
+			continue
+		}
 		if len(keys) > 1 {
-			s = fmt.Sprintf("%d %s", i+1, s)
+			s = fmt.Sprintf("%d %s", len(list)+1, s)
 		}
 		rank := rankSteps + 5 - min(i, 5)
 		if i == 0 {

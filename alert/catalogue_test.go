@@ -54,7 +54,7 @@ func TestEveryLanguageSaysEverything(t *testing.T) {
 // person but the names of those who are called.
 func TestNoPlaceForPatients(t *testing.T) {
 	want := strings.Fields(`answers apart ask at bad batch batches calls cant channel clock count day days ended first going guard high hours how last last_at left low minutes month
-		n names probes range second since site span stated status temp text took total trend unit units until usual vials weekday what who within zone`)
+		n names probes range refuge rest room second since site span stated status temp text took total trend unit units until usual vials weekday what who within zone`)
 	got := map[string]bool{}
 	for _, p := range NewCatalogues().For("en").phrases {
 		maps.Copy(got, placeholders(p.other))

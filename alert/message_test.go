@@ -102,6 +102,16 @@ func letters() (list []letter) {
 		t.Called = []Call{{"Anna Example", at(3, 7)}, {"Ben Sample", at(3, 17)}, {"Cora Muster", at(3, 18)}, {"Anna Example", at(3, 43)}}
 		return t
 	}
+	moves := func(u *Unit, list ...Move) Telling {
+		u.Sought, u.Moves = true, list
+		return called(page(warm(u)))
+	}
+	add("page-move", moves(warmFridge(), Move{To: "Fridge 2", Temp: "4.6", Room: 40, Batches: []string{"EX-0412", "EX-0413"}}))
+	add("page-move-apart", moves(warmFridge(), Move{To: "Fridge 2", Temp: "4.6", Room: 15, Batches: []string{"EX-0412"}}, Move{To: "Fridge 3", Temp: "5.1", Room: 2, Boxes: true, Batches: []string{"EX-0413"}}))
+	add("page-move-some", moves(warmFridge(), Move{To: "Fridge 2", Temp: "4.6", Batches: []string{"EX-0413"}}))
+	add("page-move-nowhere", moves(warmFridge()))
+	add("page-move-frozen", moves(freezer(), Move{To: "Freezer 2", Temp: "-71.5", Room: 60, Batches: []string{"EX-0390"}}))
+	add("page-move-frozen-nowhere", moves(freezer()))
 	add("page-promise-passed", lapse(PromisePassed, "Cora Muster"))
 	add("page-promise-of-nobody-passed", lapse(PromisePassed, ""))
 	add("page-worsened", lapse(Worsened, "Cora Muster"))

@@ -18,10 +18,11 @@ const (
 // nothing; a gap in a rota; a drill that nobody answered.
 func (d *Desk) findOwn() {
 	var want []Alarm
-	for _, u := range d.sit.Units {
+	for i := range d.sit.Units {
+		u := &d.sit.Units[i]
 		for _, b := range u.Batches {
-			if !b.Lost && !b.UrgentAt.IsZero() && !d.now.Before(b.UrgentAt) {
-				want = append(want, Alarm{Key: u.ID + "/batch_soon/" + b.ID, Kind: BatchSoon, Severity: Critical, Unit: u.ID, Rule: "batch_soon", Batch: b.ID, Text: "batch " + b.ID + " is about to be lost"})
+			if !b.Lost && (!b.UrgentAt.IsZero() && !d.now.Before(b.UrgentAt) || d.stillSoon(u, &b)) {
+				want = append(want, Alarm{Key: soonKey(u, &b), Kind: BatchSoon, Severity: Critical, Unit: u.ID, Rule: "batch_soon", Batch: b.ID, Text: "batch " + b.ID + " is about to be lost"})
 			}
 		}
 	}
@@ -54,6 +55,19 @@ func (d *Desk) findOwn() {
 		}
 	}
 }
+
+// stillSoon says whether a batch that was about to be lost is so still although
+// its time has moved on: what is foretold comes and goes with each reading, an
+// alarm does not, while the unit stays out of its range.
+func (d *Desk) stillSoon(u *Unit, b *Batch) bool {
+	if b.LostAt.IsZero() || u.Temp != "" && u.Beyond == 0 {
+		return false
+	}
+	key := soonKey(u, b)
+	return slices.ContainsFunc(d.s.Own, func(a *Alarm) bool { return a.Key == key })
+}
+
+func soonKey(u *Unit, b *Batch) string { return u.ID + "/batch_soon/" + b.ID }
 
 func (d *Desk) rotaGaps() (list []Alarm) {
 	for _, g := range d.duty.Gaps(d.now) {

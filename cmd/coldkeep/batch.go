@@ -23,7 +23,6 @@ import (
 	"coldkeep/internal/coldchain"
 	"coldkeep/internal/monitor"
 	"coldkeep/internal/store"
-	"coldkeep/sensor"
 )
 
 type batchCommand struct {
@@ -35,9 +34,13 @@ type batchCommand struct {
 	Discard batchDiscard `cmd:"" help:"Decide that a batch is discarded."`
 	Use     batchUse     `cmd:"" help:"A batch is used up."`
 	List    batchList    `cmd:"" help:"List the batches."`
+	Where   batchWhere   `cmd:"" help:"Where the batches of a unit, or one batch, can be moved to."`
 	Show    batchShow    `cmd:"" help:"What the record says of a batch."`
 	Correct batchCorrect `cmd:"" help:"Where a batch was, was told wrongly: it happened at another time."`
 	Label   batchLabel   `cmd:"" help:"Print labels whose code opens the batch's page."`
+	Attach  batchAttach  `cmd:"" help:"Attach a paper to a batch, or tell where the product comes from."`
+	File    batchFile    `cmd:"" help:"Get a paper of a batch back."`
+	Count   batchCount   `cmd:"" help:"Count the boxes in a unit, and sign what differs from the record."`
 }
 
 // where finds the daemon.
@@ -181,6 +184,10 @@ func askWithin(ctx context.Context, patience time.Duration, dir, method, path st
 		}
 		return fmt.Errorf("the daemon answered %s", resp.Status)
 	}
+	if file, ok := into.(*[]byte); ok {
+		*file = data
+		return nil
+	}
 	if err := json.Unmarshal(data, into); err != nil {
 		return fmt.Errorf("read the daemon's answer: %w", err)
 	}
@@ -267,9 +274,10 @@ func (c *batchUse) Run(a *app) error { return c.send(a, "use", coldchain.Command
 // batchLine is a batch as the API gives it.
 type batchLine struct {
 	coldchain.BatchState
-	Range   string          `json:"range"` // of its profile, in words
-	Flagged bool            `json:"flagged"`
-	Words   coldchain.Words `json:"words"`
+	Range    string              `json:"range"` // of its profile, in words
+	Flagged  bool                `json:"flagged"`
+	Words    coldchain.Words     `json:"words"`
+	VialText *coldchain.VialText `json:"vial_text,omitempty"` // what stands on a vial that is opened
 }
 
 // batches asks the daemon, or reads the record of one that does not run.
@@ -299,7 +307,7 @@ func batches(a *app, dir string) ([]batchLine, error) {
 		if b.Now == coldchain.NowInRange {
 			b.Now = coldchain.NowNoData
 		}
-		list = append(list, batchLine{*b, b.Profile.RangeText(), b.Verdict.Flagged(), b.Words(reader, unit)})
+		list = append(list, batchLine{*b, b.Profile.RangeText(), b.Verdict.Flagged(), b.Words(reader, unit), b.VialText(reader)})
 	}
 	return list, nil
 }
@@ -352,27 +360,6 @@ func (c *batchList) Run(a *app) error {
 	return w.Flush()
 }
 
-type batchShow struct {
-	ID string `arg:"" help:"The batch."`
-	where
-	JSON bool `name:"json" help:"Print one JSON object."`
-}
-
-func (c *batchShow) Run(a *app) error {
-	dir, err := c.dir(a)
-	if err != nil {
-		return err
-	}
-	b, err := batchNamed(a, dir, c.ID)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return json.NewEncoder(a.out).Encode(b)
-	}
-	return showBatch(a.out, b)
-}
-
 // batchNamed finds a batch by its id, without case.
 func batchNamed(a *app, dir, id string) (batchLine, error) {
 	list, err := batches(a, dir)
@@ -385,48 +372,4 @@ func batchNamed(a *app, dir, id string) (batchLine, error) {
 		}
 	}
 	return batchLine{}, fmt.Errorf("no batch %q is known here: `coldkeep batch list` shows those that are", id)
-}
-
-func showBatch(out io.Writer, b batchLine) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s\n%s\n%s\n\n", b.Words.Headline, b.Words.Do, b.Words.Why)
-	row := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "%s\t"+format+"\n", append([]any{name}, args...)...)
-	}
-	row("batch", "%s, lot %s, %d vials, profile %s", b.ID, b.Lot, b.Vials, b.ProfileID)
-	row("verdict", "%s since %s; now %s", b.Verdict, b.Since, b.Now)
-	for _, p := range b.Placements {
-		to := "now"
-		if p.To != nil {
-			to = p.To.String()
-		}
-		row("placed", "%s, %s to %s", p.Unit, p.From, to)
-	}
-	for _, r := range b.Reasons {
-		row("reason", "%s: %s, %s", r.Rule, r.Text, r.At)
-	}
-	x := b.Exposure
-	row("monitored", "%s", coldchain.Span(x.MonitoredS))
-	row("too warm", "%s", coldchain.Span(x.AboveS))
-	row("too cold", "%s", coldchain.Span(x.BelowS))
-	row("without data", "%s", coldchain.Span(x.UnmonitoredS))
-	row("outside", "%s", coldchain.Span(x.OutsideS))
-	if x.FreezeThawCycles > 0 {
-		row("thawed and frozen again", "%s", coldchain.CyclesText(x.FreezeThawAtLeast, x.FreezeThawCycles))
-	}
-	temp := func(t *sensor.Temp) string {
-		if t == nil {
-			return "-"
-		}
-		return t.String() + " °C"
-	}
-	row("lowest, highest", "%s, %s", temp(x.MinC), temp(x.MaxC))
-	for _, al := range b.Allowance {
-		if al.OfCycles() {
-			row("allowance", "%s: %d freeze-thaw cycles used, %d left", al.Rule, al.Cycles, al.CyclesLeft)
-			continue
-		}
-		row("allowance", "%s: %s used, %s left", al.Rule, coldchain.Span(al.UsedS), coldchain.Span(al.LeftS))
-	}
-	return w.Flush()
 }

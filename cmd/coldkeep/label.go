@@ -54,6 +54,9 @@ func (c *batchLabel) Run(a *app) error {
 	labels := make([]report.Label, c.Count)
 	for i := range labels {
 		labels[i] = report.Label{Batch: b.ID, Lot: b.Lot, Expiry: b.Expiry, Range: b.Range, URL: u.JoinPath("b", b.ID).String()}
+		if b.VialText != nil {
+			labels[i].Head, labels[i].Foot = b.VialText.Head, b.VialText.Foot
+		}
 	}
 	return c.write(a, size, labels)
 }

@@ -243,7 +243,7 @@ func missingText(list []PaperKind, o *Origin) string {
 // showPapers fills in what is written of the batch, and what is missing of it.
 func (b *batch) showPapers(s *BatchState) {
 	s.Arrival, s.Origin, s.OriginAt = b.Life.Arrival, b.Life.Origin, b.Life.OriginAt
-	s.Papers, s.Missing = slices.Clone(b.Life.Papers), b.missing(never)
+	s.Papers, s.Missing = b.Life.Papers, b.missing(never) // what is attached later is put into another list
 }
 
 // MissingText names the papers that the label demands and that are not there;

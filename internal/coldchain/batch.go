@@ -14,6 +14,7 @@ const (
 	stored
 	outside
 	ended
+	unborn // part of a batch that will be split at an instant to come
 )
 
 // A batch is vials of one lot in judgement, along the one line of its life.
@@ -58,6 +59,12 @@ type batch struct {
 	AlarmRank   Severity
 	AlarmText   string
 	JudgedBy    []JudgedBy // in order of From
+
+	SplitAt   sensor.Instant // when it was split off Life.FromBatch; 0: it was received
+	Touched   sensor.Instant // when something was done with its vials last
+	Uses      []Use          // of its own vials
+	Decisions []Signed
+	Proposal  *Proposal // waits for a second signature
 
 	Kinetic     kineticSum // of the closed stays
 	KineticLast float64

@@ -27,6 +27,7 @@ type checkpoint struct {
 	Places   []place
 	Batches  []batchPoint
 	Plans    []plan
+	Recalls  []recall
 	Profiles []Profile // of batches, as received
 }
 
@@ -83,7 +84,7 @@ func (e *Evaluator) Checkpoint(cfg Config) ([]byte, error) {
 		return nil, fmt.Errorf("write checkpoint: the instant %s is still open", e.now)
 	}
 	e.shed()
-	c := checkpoint{Version: checkpointVersion, Config: cfg.Hash(), Now: e.now, Plans: e.plans, Backups: e.backups}
+	c := checkpoint{Version: checkpointVersion, Config: cfg.Hash(), Now: e.now, Plans: e.plans, Backups: e.backups, Recalls: e.recalls}
 	for _, u := range e.units {
 		if u.gone {
 			c.Retired = append(c.Retired, u.cfg)
@@ -145,7 +146,7 @@ func Restore(cfg Config, data []byte) (*Evaluator, error) {
 	}
 	e := New(cfg, c.Now)
 	e.now, e.closed = c.Now, true
-	e.plans = c.Plans
+	e.plans, e.recalls = c.Plans, c.Recalls
 	for _, u := range c.Retired {
 		e.addUnit(u, c.Now).gone = true
 	}

@@ -3,9 +3,9 @@ package coldchain
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"coldkeep/sensor"
 )
@@ -18,13 +18,17 @@ func refuse(code, format string, args ...any) error {
 	return &Refusal{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// Order turns a command into the event that the journal keeps, at c.At, which
-// must be set. It changes nothing: Apply does. A command that cannot be done
-// is a *Refusal.
+// Order turns a command about one batch, or about a lot, into the event that
+// the journal keeps, at c.At, which must be set. It changes nothing: Apply
+// does. A command that cannot be done is a *Refusal. Orders takes one decision
+// about several batches.
 func (e *Evaluator) Order(c Command) (Event, error) {
 	ev := Event{V: EventVersion, Time: c.At, By: c.By, Via: c.Via, ID: c.ID, Reason: c.Reason, Batch: c.Batch}
 	if strings.TrimSpace(c.By) == "" {
 		return ev, refuse("bad_request", "who does this? give --by NAME")
+	}
+	if c.Name == "recall" {
+		return e.orderRecall(ev, c)
 	}
 	if c.Name == "count" {
 		return e.orderCount(ev, c)
@@ -41,6 +45,9 @@ func (e *Evaluator) Order(c Command) (Event, error) {
 	}
 	ev.Batch = b.id()
 	ev.Profile, ev.Lot, ev.Vials = b.profile.ID, b.Life.Lot, b.Life.Vials
+	if c.Name == "adopt" {
+		return e.orderAdopt(ev, c, b)
+	}
 	if c.Name == "attach" {
 		return e.orderAttach(ev, c, b)
 	}
@@ -50,165 +57,126 @@ func (e *Evaluator) Order(c Command) (Event, error) {
 	if c.At < b.Received {
 		return ev, refuse("conflict", "batch %s was received at %s: nothing can have happened to it before", b.id(), b.Received)
 	}
-	at := b.placedAt(c.At)
+	if c.At < b.SplitAt {
+		return ev, refuse("conflict", "batch %s was split off %s at %s: nothing can have happened to it before", b.id(), b.Life.FromBatch, b.SplitAt)
+	}
+	if c.Count < 0 {
+		return ev, refuse("bad_request", "%d vials: give how many it is about", c.Count)
+	}
 	switch c.Name {
-	case "place", "move":
-		u := e.findUnit(c.Unit)
-		if u == nil {
-			return ev, refuse("not_found", "no unit %q is configured; there are %s", c.Unit, e.unitIDs())
-		}
-		ev.Kind, ev.Unit, ev.Start = BatchPlaced, u.cfg.ID, c.At
-		if c.Name == "move" {
-			ev.Kind = BatchMoved
-		}
-		switch {
-		case c.Name == "place" && at != nil:
-			return ev, refuse("conflict", "batch %s is in %s since %s: move it, or take it out first", b.id(), at.Unit, at.From)
-		case at != nil && at.Unit == u.cfg.ID:
-			return ev, refuse("conflict", "batch %s is in %s already, since %s", b.id(), at.Unit, at.From)
-		case at != nil:
-			ev.FromUnit = at.Unit
-		case c.Name == "move" && len(b.Life.Placements) == 0:
-			return ev, refuse("conflict", "batch %s is in no unit yet: place it", b.id())
-		}
-		if r, p := u.cfg.Range, b.profile.Range; (r.Low < p.Low || r.High > p.High) && strings.TrimSpace(c.Reason) == "" {
-			return ev, refuse("conflict", "%s is kept at %s, and batch %s needs %s: if it must go there all the same, say why: --reason TEXT", u.cfg.ID, r.Text(), b.id(), p.Text())
-		}
-		if later := b.placedAfter(c.At); later != nil {
-			return ev, refuse("conflict", "batch %s is placed in %s from %s on: placements may not overlap", b.id(), later.Unit, later.From)
-		}
+	case "place", "move", "return":
+		return e.orderPlace(ev, c, b)
 	case "take-out":
-		if at == nil {
-			return ev, refuse("conflict", "batch %s is in no unit at %s", b.id(), c.At)
-		}
-		if later := b.placedAfter(c.At); later != nil || at.To != nil {
-			return ev, refuse("conflict", "batch %s has later placements: it cannot be taken out at %s", b.id(), c.At)
-		}
-		ev.Kind, ev.FromUnit = BatchTakenOut, at.Unit
-	case "release":
+		return e.orderTakeOut(ev, c, b)
+	case "split":
+		return e.orderSplit(ev, c, b)
+	case "open":
+		return e.orderOpen(ev, c, b)
+	case "use", "discard":
+		return e.orderEnd(ev, c, b)
+	case "hold":
+		return e.orderHold(ev, c, b)
+	case "release", "propose-release":
 		return e.orderRelease(ev, c, b)
-	case "discard", "use":
-		ev.Kind = BatchDiscarded
-		if c.Name == "use" {
-			ev.Kind = BatchUsed
-		}
-		if why := b.blocked(c.At); c.Name == "use" && c.Reason == "" && len(why) > 0 {
-			return ev, refuse("conflict", "batch %s must not be used: %s. If it was used all the same, record it with why: --reason TEXT", b.id(), strings.Join(why, "; "))
-		}
-		if c.Reason == "" && c.Name == "discard" {
-			return ev, refuse("bad_request", "why is batch %s discarded? give --reason TEXT", b.id())
-		}
-		if at != nil {
-			ev.FromUnit = at.Unit
-		}
-	default:
-		return ev, refuse("bad_request", "no command %q: there are receive, place, move, take-out, release, discard, use", c.Name)
+	case "propose-discard":
+		return e.orderDiscard(ev, c, b)
+	case "approve":
+		return e.orderApprove(ev, c, b)
 	}
-	return ev, nil
+	return ev, refuse("bad_request", "no command %q: there are receive, place, move, return, take-out, split, open, use, hold, recall, release, discard, approve, adopt, attach, count", c.Name)
 }
 
-func (e *Evaluator) orderReceive(ev Event, c Command, b *batch) (Event, error) {
-	if b != nil {
-		return ev, refuse("conflict", "batch %s is known already, received %s: an id is never used again", b.id(), b.Received)
+// Earliest is the first instant at which the event changes what is judged: of
+// a batch that was out before it came in, when it went out; of a profile that
+// holds for a whole life, when that began. The event takes its place in the
+// record there.
+func (ev Event) Earliest() sensor.Instant {
+	if ev.Kind == ProfileAdopted && ev.Start != 0 {
+		return min(ev.Time, ev.Start)
 	}
-	p := e.findProfile(c.Profile)
-	if p == nil {
-		return ev, refuse("not_found", "no profile %q is configured; there are %s", c.Profile, e.profileIDs())
-	}
-	if c.Vials < 0 {
-		return ev, refuse("bad_request", "%d vials: a batch has none or more", c.Vials)
-	}
-	ev.Kind, ev.Profile, ev.Lot, ev.Vials, ev.Expiry = BatchReceived, p.ID, c.Lot, c.Vials, c.Expiry
-	ev.ExpiresAt, ev.GTIN, ev.Serial = c.ExpiresAt, c.GTIN, c.Serial
-	return ev, nil
+	return ev.Time - sensor.Instant(math.Round(ev.OutForS*1000))
 }
 
-func (e *Evaluator) orderRelease(ev Event, c Command, b *batch) (Event, error) {
-	if c.Reason == "" {
-		return ev, refuse("bad_request", "why may batch %s be used? give --reason TEXT", b.id())
-	}
-	rules, err := b.answered(c.Rules)
-	if err != nil {
-		return ev, err
-	}
-	ev.Kind, ev.Rules = BatchReleased, rules
-	return ev, nil
-}
-
-// answered are the reasons that a release answers: those named, or all that
-// hold. A *Refusal where there is nothing to answer.
-func (b *batch) answered(rules []string) ([]string, error) {
-	open := []string{}
-	for _, r := range b.Reasons {
-		if !r.Released && !slices.Contains(open, r.Rule) {
-			open = append(open, r.Rule)
-		}
-	}
-	if len(open) == 0 {
-		return nil, refuse("conflict", "batch %s is not quarantined: there is nothing to release", b.id())
-	}
-	if len(rules) == 0 {
-		return open, nil
-	}
-	for _, r := range rules {
-		if !slices.Contains(open, r) {
-			return nil, refuse("bad_request", "batch %s is not quarantined by %q: it is by %s", b.id(), r, strings.Join(open, ", "))
-		}
-	}
-	return rules, nil
-}
-
-// Apply lets an event of the journal that a person caused take its course at
-// its instant. ErrLate where that is closed already; the batch's placements
-// know of it all the same.
+// Apply lets an event of the journal that a person caused take its course, at
+// its instant. Events are applied in order of Earliest. ErrLate where that is
+// closed already; the batch's placements know of it all the same.
 func (e *Evaluator) Apply(ev Event) error {
-	late := ev.Time < e.now || ev.Time == e.now && e.closed
-	if ev.Kind == ReadingsImported {
+	from := ev.Earliest()
+	late := from < e.now || from == e.now && e.closed
+	deed := func(batch string) {
+		if !late {
+			e.plan(plan{At: ev.Time, Phase: phaseDeed, Batch: batch, Deed: &ev})
+		}
+	}
+	switch ev.Kind {
+	case BatchReceived:
+		if err := e.receive(ev); err != nil {
+			return err
+		}
+		deed(ev.Batch)
+		return nil
+	case LotRecalled:
+		e.recalls = append(e.recalls, recall{Lot: ev.Lot, At: ev.Time, Reason: ev.Reason})
+		deed("")
+		if late {
+			return ErrLate
+		}
+		return nil
+	case ReadingsImported:
 		e.importing(ev)
 		return nil
-	}
-	if ev.Kind == BatchReceived {
-		p := e.findProfile(ev.Profile)
-		if ev.Label != nil {
-			p = ev.Label // as it was when it was received, which is later
-		}
-		if p == nil {
-			return fmt.Errorf("receive batch %s: no profile %q", ev.Batch, ev.Profile)
-		}
-		if ev.ExpiresAt == 0 && ev.Expiry != "" {
-			ev.ExpiresAt = DayEnd(ev.Expiry, time.UTC) // written before the record told the instant
-		}
-		e.addBatch(Life{ID: ev.Batch, Profile: p.ID, Lot: ev.Lot, Vials: ev.Vials, Expiry: ev.Expiry, ExpiresAt: ev.ExpiresAt, GTIN: ev.GTIN, Serial: ev.Serial}, p, ev.Time)
-		return nil
-	}
-	if ev.Kind == UnitCounted {
+	case UnitCounted:
 		e.counted(ev)
 		return nil
 	}
 	b := e.find(ev.Batch)
+	if ev.FromBatch != "" && b == nil { // it comes to be by this
+		if b = e.find(ev.FromBatch); b == nil {
+			return fmt.Errorf("split batch %s off %s: that is not known", ev.Batch, ev.FromBatch)
+		}
+	}
 	if b == nil {
 		return nil // another kind of event
 	}
 	switch ev.Kind {
-	case BatchPlaced, BatchMoved:
-		b.close(ev.Time)
+	case BatchPlaced, BatchMoved, BatchReturned:
+		b.close(from)
 		b.Life.Placements = append(b.Life.Placements, Placement{Unit: ev.Unit, From: ev.Time})
+		b.touch(ev.Time)
 		if !late {
-			if ev.FromUnit != "" {
-				e.plan(plan{At: ev.Time, Phase: phaseEnd, Batch: b.id()})
+			if ev.FromUnit != "" || from < ev.Time {
+				e.plan(plan{At: from, Phase: phaseEnd, Batch: b.id()})
 			}
 			e.plan(plan{At: ev.Time, Phase: phaseBegin, Batch: b.id(), Unit: ev.Unit})
 		}
 	case BatchTakenOut:
 		b.close(ev.Time)
+		b.touch(ev.Time)
 		if !late {
 			e.plan(plan{At: ev.Time, Phase: phaseEnd, Batch: b.id()})
 		}
+	case BatchSplit, BatchOpened:
+		b.touch(ev.Time)
+		if ev.FromBatch != "" {
+			e.part(b, ev)
+		}
+		deed(ev.Batch)
+	case VialsUsed, VialsDiscarded:
+		b.touch(ev.Time)
+		b.gave(ev)
+	case BatchHeld:
+		deed(b.id())
+	case DecisionProposed:
+		b.sign(ev)
+		deed(b.id())
 	case BatchReleased:
+		b.sign(ev)
 		if !late {
 			e.plan(plan{At: ev.Time, Phase: phaseRelease, Batch: b.id(), Rules: ev.Rules, Allow: ev.Spent, UseByAt: ev.UseByAt, UseBy: ev.UseBy})
 		}
 	case BatchDiscarded, BatchUsed:
+		b.sign(ev)
+		b.gave(ev)
 		b.close(ev.Time)
 		v := Discarded
 		if ev.Kind == BatchUsed {
@@ -218,6 +186,11 @@ func (e *Evaluator) Apply(ev Event) error {
 		if !late {
 			e.plan(plan{At: ev.Time, Phase: phaseFinish, Batch: b.id(), End: v})
 		}
+	case ProfileAdopted:
+		if b.Where != unplaced {
+			return ErrLate // it holds from the beginning on
+		}
+		e.adopt(b, ev)
 	case PaperAttached:
 		e.attach(b, ev)
 	default:
@@ -229,11 +202,47 @@ func (e *Evaluator) Apply(ev Event) error {
 	return nil
 }
 
+// befall lets happen, at t, what people did with a batch other than to move,
+// release or end it. b is nil where it is about a whole lot.
+func (e *Evaluator) befall(b *batch, ev Event, t sensor.Instant) {
+	switch ev.Kind {
+	case BatchReceived:
+		if text := b.profile.arrivedWrong(ev.Arrival); text != "" {
+			b.reason(e, Reason{Rule: RuleReceipt, At: t, Text: text})
+		}
+		if r := e.recalled(b.Life.Lot, t); r != nil {
+			b.reason(e, Reason{Rule: RuleRecall, At: t, Text: r.text()})
+		}
+	case LotRecalled:
+		e.recallAll(ev, t)
+	case BatchHeld:
+		if b.Where != ended {
+			b.reason(e, Reason{Rule: RuleHeld, At: t, Text: "held back by " + ev.By + ": " + ev.Reason})
+		}
+	case BatchSplit:
+		b.inherit(e, e.find(ev.FromBatch), t)
+	case BatchOpened:
+		if ev.FromBatch != "" {
+			b.inherit(e, e.find(ev.FromBatch), t)
+		}
+		if b.Where != ended {
+			b.open(e, t)
+		}
+	case DecisionProposed:
+		if b.Where != ended {
+			b.Proposal = proposalOf(ev)
+		}
+	}
+}
+
+// touch notes when something was done with the vials.
+func (b *batch) touch(t sensor.Instant) { b.Touched = max(b.Touched, t) }
+
 // blocked says why the batch must not be used at t, as far as is known now;
 // nothing where it may.
 func (b *batch) blocked(t sensor.Instant) (why []string) {
 	for _, r := range b.Reasons {
-		if !r.Released && r.At <= t && !r.Expires() {
+		if r.At <= t && !r.Expires() && !b.wasReleased(r, t) {
 			why = append(why, r.Text)
 		}
 	}
@@ -244,10 +253,23 @@ func (b *batch) blocked(t sensor.Instant) (why []string) {
 	return why
 }
 
+// wasReleased says whether a reason had been answered by t.
+func (b *batch) wasReleased(r Reason, t sensor.Instant) bool {
+	if !r.Released {
+		return false
+	}
+	for _, d := range b.Decisions {
+		if d.Decision == DecideRelease && !d.Proposed && d.At >= r.At && slices.Contains(d.Rules, r.Rule) {
+			return d.At <= t
+		}
+	}
+	return true
+}
+
 // Blocked is the same of a batch as it stands.
 func (b *BatchState) Blocked(t sensor.Instant) []string {
 	x := batch{Life: Life{Expiry: b.Expiry, ExpiresAt: b.ExpiresAt, UseBy: b.SignedUseBy, UseByAt: b.SignedUseByAt, Papers: b.Papers, Origin: b.Origin, OriginAt: b.OriginAt},
-		Reasons: b.Reasons, profile: &b.Profile}
+		Reasons: b.Reasons, Decisions: b.Decisions, profile: &b.Profile}
 	if b.OpenedAt != nil {
 		x.Opened = *b.OpenedAt
 	}
@@ -256,8 +278,8 @@ func (b *BatchState) Blocked(t sensor.Instant) []string {
 
 // close ends the placement that is open at t.
 func (b *batch) close(t sensor.Instant) {
-	if n := len(b.Life.Placements); n > 0 && b.Life.Placements[n-1].To == nil {
-		b.Life.Placements[n-1].To = &t
+	if p := b.placedAt(t); p != nil {
+		p.To = &t
 	}
 }
 
@@ -343,4 +365,10 @@ func (e *Evaluator) profileIDs() string {
 // ValidID says whether s can be an id: letters, digits and hyphens.
 func ValidID(s string) bool {
 	return s != "" && strings.Trim(s, "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
+}
+
+// showCustody tells what people did with the batch.
+func (b *batch) showCustody(s *BatchState) {
+	s.FromBatch = b.Life.FromBatch
+	s.Decisions, s.Uses, s.Proposal = slices.Clip(b.Decisions), slices.Clip(b.Uses), b.Proposal
 }

@@ -41,9 +41,12 @@ type Evaluator struct {
 	dirty  []*unit
 	plans  []plan // by time, phase, and order of arrival
 	limbo  []*batch
-	next   sensor.Instant
-	stale  bool // next must be found anew
-	last   *place
+	// Lots that were recalled, in order of time: one that is received later is, too.
+	recalls []recall
+	outdone map[*Profile]bool // profiles of batches that the config has a newer revision of; nil: not looked for
+	next    sensor.Instant
+	stale   bool // next must be found anew
+	last    *place
 
 	events []Event
 	silent bool // tell nothing: nobody listens
@@ -75,6 +78,8 @@ type plan struct {
 	Allow   []Spent
 	UseByAt sensor.Instant
 	UseBy   string
+
+	Deed *Event // of phaseDeed: what was done
 }
 
 type phase uint8
@@ -84,6 +89,7 @@ const (
 	phaseOver               // of a life that just ends
 	phaseBegin              // of a placement
 	phaseOpen
+	phaseDeed    // what else people do with a batch
 	phaseRelease // and other decisions
 	phaseFinish
 )
@@ -341,16 +347,24 @@ func (e *Evaluator) close() {
 				break // it left the config before the batch came: the batch stays outside
 			}
 			b.enter(e, e.unitOf[p.Unit], t)
+		case phaseDeed:
+			e.befall(b, *p.Deed, t)
 		case phaseOpen:
 			if b.Where != ended {
 				b.open(e, t)
 			}
 		case phaseRelease:
 			rules, err := b.answered(p.Rules)
-			if err != nil {
+			switch {
+			case err == nil:
+			case e.keep:
 				e.idle = append(e.idle, fmt.Errorf("release at %s: %w", t, err))
-				break
+				continue
+			default:
+				// Signed when more was known to be broken: it answers what is left of it.
+				rules = p.Rules
 			}
+			b.Proposal = nil
 			b.release(e, t, Disposition{At: t, Rules: rules, Allow: p.Allow, UseByAt: p.UseByAt, UseBy: p.UseBy})
 		case phaseFinish:
 			b.finish(e, t, p.End)

@@ -3,12 +3,14 @@ package coldchain
 import (
 	"fmt"
 	"strings"
+
+	"coldkeep/sensor"
 )
 
 // A Fact is a line of what else is known of a batch, for people.
 type Fact struct {
-	Name string
-	Text string
+	Name string `json:"name"`
+	Text string `json:"text"`
 }
 
 // Facts are what else is known of the batch beside its Words, which tell that
@@ -31,8 +33,8 @@ func (b *BatchState) Facts(r Reader) (list []Fact) {
 	case InUse:
 		add("Stage", "in use")
 	}
-	if b.UseByAt != nil && b.inUseEnd() != *b.UseByAt {
-		add("Use by", r.Day(*b.UseByAt-1)+", as allowed by whoever released it")
+	if b.SignedUseByAt != 0 {
+		add("Use by", r.Day(b.SignedUseByAt-1)+", as allowed by whoever released it")
 	}
 	add("Frozen and thawed", b.thawText())
 	add("Comes from", b.Origin.Text())
@@ -51,6 +53,34 @@ func (b *BatchState) Facts(r Reader) (list []Fact) {
 	return list
 }
 
+// A VialText is what stands on an opened vial: until when, large, and from when.
+type VialText struct {
+	Head string `json:"head"` // USE BY 13:05
+	Foot string `json:"foot"` // 2 May, mixed 09:05
+}
+
+// VialText is what is written on the vials of an opened batch, by the site's
+// clocks; nil while it is not opened.
+func (b *BatchState) VialText(r Reader) *VialText {
+	if b.OpenedAt == nil {
+		return nil
+	}
+	clock := func(t sensor.Instant) string { return t.Time().In(r.Location).Format("15:04") }
+	until := b.openUntil()
+	if until == nil || b.Profile.InUse == 0 {
+		return &VialText{"OPENED " + clock(*b.OpenedAt), r.Day(*b.OpenedAt)}
+	}
+	end := *until
+	if clock(end) == "00:00" {
+		end-- // of the day that ends then: 00:00 is taken for its beginning
+	}
+	mixed := clock(*b.OpenedAt)
+	if r.Day(*b.OpenedAt) != r.Day(end) {
+		mixed = r.Clock(*b.OpenedAt)
+	}
+	return &VialText{"USE BY " + clock(end), r.Day(end) + ", mixed " + mixed}
+}
+
 // thawText tells how often it may have thawed; "" where that is not counted.
 func (b *BatchState) thawText() string {
 	x := b.Exposure
@@ -58,30 +88,15 @@ func (b *BatchState) thawText() string {
 		return ""
 	}
 	s := "not since its record began"
-	switch {
-	case x.FreezeThawAtLeast < x.FreezeThawCycles && x.FreezeThawAtLeast == 0:
-		s = "perhaps " + times(x.FreezeThawCycles)
-	case x.FreezeThawAtLeast < x.FreezeThawCycles:
-		s = fmt.Sprintf("at least %d, perhaps %s", x.FreezeThawAtLeast, times(x.FreezeThawCycles))
-	case x.FreezeThawCycles > 0:
-		s = times(x.FreezeThawCycles)
+	if x.FreezeThawCycles > 0 {
+		s = CyclesText(x.FreezeThawAtLeast, x.FreezeThawCycles)
 	}
 	for _, rule := range b.Profile.Rules {
 		if rule.FreezeThaw {
-			s += "; the label entered allows " + times(rule.Cycles)
+			s += "; the label entered allows " + CyclesText(rule.Cycles, rule.Cycles)
 		}
 	}
 	return s
-}
-
-func times(n int) string {
-	switch n {
-	case 0:
-		return "none"
-	case 1:
-		return "once"
-	}
-	return fmt.Sprintf("%d times", n)
 }
 
 // Text tells what was seen when it came; "" where nothing was looked at.
@@ -128,12 +143,6 @@ func (s Spent) Text() string {
 		return fmt.Sprintf("%s %d cycles", s.Rule, s.Cycles)
 	}
 	return s.Rule + " " + Span(s.S)
-}
-
-// Line tells of a paper in one line: what it is, its file, who has looked at
-// it and when it came.
-func (p Paper) Line(r Reader) string {
-	return fmt.Sprintf("%s: %s, checked by %s, attached %s by %s", p.Kind.Text(), p.Name, p.Checked, r.Clock(p.At), p.By)
 }
 
 // RecordText is a sentence about how far back the record goes; "" where there

@@ -20,12 +20,11 @@ func TestWordsOfTheWholeLife(t *testing.T) {
 	now := at("2026-05-05 09:14") // 10:14 there
 	r := Reader{Now: now, Location: london, Ask: "the clinic manager"}
 	mixed := at("2026-05-05 08:05")
-	until := at("2026-05-05 12:05")
 	fridge := &UnitState{Unit: Unit{ID: "f1", Range: Range{2000, 8000}}}
 	profile := Profile{Range: Range{2000, 8000}, InUse: 4 * time.Hour}
 	good := BatchState{Verdict: InRange, Now: NowInRange, Since: at("2026-05-02 10:36"), Profile: profile}
 	with := func(b BatchState, change func(*BatchState)) BatchState { change(&b); return b }
-	opened := with(good, func(b *BatchState) { b.OpenedAt, b.UseByAt = &mixed, &until })
+	opened := with(good, func(b *BatchState) { b.OpenedAt = &mixed })
 	stored := "In 2–8 °C since it came on 2 May."
 	lastDay := at("2026-05-12 23:00") // the end of 12 May there
 	for name, c := range map[string]struct {
@@ -33,35 +32,35 @@ func TestWordsOfTheWholeLife(t *testing.T) {
 		want Words
 	}{
 		"opened, in time": {opened, Words{"USE BY 13:05 TODAY", "Mixed 09:05; the label says 4 h.", stored, "ok"}},
-		"opened, until tomorrow": {with(opened, func(b *BatchState) { b.Profile.InUse = 24 * time.Hour; b.UseByAt = nil }),
+		"opened, until tomorrow": {with(opened, func(b *BatchState) { b.Profile.InUse = 24 * time.Hour }),
 			Words{"USE BY 09:05 TOMORROW", "Mixed 09:05; the label says 24 h.", stored, "ok"}},
-		"opened, until another day": {with(opened, func(b *BatchState) { b.Profile.InUse = 72 * time.Hour; b.UseByAt = nil }),
+		"opened, until another day": {with(opened, func(b *BatchState) { b.Profile.InUse = 72 * time.Hour }),
 			Words{"USE BY 09:05 ON 8 MAY", "Mixed 09:05; the label says 3 d.", stored, "ok"}},
-		"opened, and the label gives no time": {with(opened, func(b *BatchState) { b.Profile.InUse = 0; b.UseByAt = nil }),
+		"opened, and the label gives no time": {with(opened, func(b *BatchState) { b.Profile.InUse = 0 }),
 			Words{"ASK FIRST", "The clinic manager.", "Mixed 09:05; the label entered does not say for how long it may be used then. " + stored, "ask"}},
 		"opened and released": {with(opened, func(b *BatchState) { b.Verdict, b.Since = Released, at("2026-05-05 08:10") }),
 			Words{"USE BY 13:05 TODAY", "Mixed 09:05; the label says 4 h.", "A manager allowed its use on 5 May 09:10. Was out of 2–8 °C for 0 s.", "ok"}},
 		"opened, and out": {with(opened, func(b *BatchState) { b.Now, b.OutsideSince = NowOutside, &mixed }),
 			Words{"OUT OF THE FRIDGE, 1 H 9 MIN", "Put it back or use it.", "Mixed 09:05; use by 13:05 today.", "wait"}},
 		"opened, out, over": {with(opened, func(b *BatchState) {
-			b.Now, b.OutsideSince, b.Profile.InUse, b.UseByAt = NowOutside, &mixed, time.Hour, nil
+			b.Now, b.OutsideSince, b.Profile.InUse = NowOutside, &mixed, time.Hour
 		}), Words{"OUT OF THE FRIDGE, 1 H 9 MIN", "Put it back. Do not use it yet. Ask the clinic manager.", "Mixed 09:05; its time ended 10:05.", "wait"}},
-		"open too long": {with(opened, func(b *BatchState) { b.Verdict, b.Profile.InUse, b.UseByAt = Expired, time.Hour, nil }),
+		"open too long": {with(opened, func(b *BatchState) { b.Verdict, b.Profile.InUse = Expired, time.Hour }),
 			Words{"DO NOT USE: OPEN TOO LONG", "Ask the clinic manager.", "Mixed 09:05, limit 1 h, ended 10:05.", "stop"}},
-		"open too long, and the loop has not come to it": {with(opened, func(b *BatchState) { b.Profile.InUse, b.UseByAt = time.Hour, nil }),
+		"open too long, and the loop has not come to it": {with(opened, func(b *BatchState) { b.Profile.InUse = time.Hour }),
 			Words{"DO NOT USE: OPEN TOO LONG", "Ask the clinic manager.", "Mixed 09:05, limit 1 h, ended 10:05.", "stop"}},
 		"open too long, by another day": {with(opened, func(b *BatchState) {
 			y := at("2026-05-04 08:05")
-			b.Verdict, b.OpenedAt, b.UseByAt = Expired, &y, nil
+			b.Verdict, b.OpenedAt = Expired, &y
 		}), Words{"DO NOT USE: OPEN TOO LONG", "Ask the clinic manager.", "Mixed 4 May 09:05, limit 4 h, ended 4 May 13:05.", "stop"}},
 		"its last day came first": {with(opened, func(b *BatchState) {
-			b.Verdict, b.Profile.InUse, b.UseByAt, b.Expiry, b.ExpiresAt = Expired, time.Hour, nil, "2026-05-04", at("2026-05-04 23:00")
+			b.Verdict, b.Profile.InUse, b.Expiry, b.ExpiresAt = Expired, time.Hour, "2026-05-04", at("2026-05-04 23:00")
 		}), Words{"DO NOT USE: EXPIRED", "Ask the clinic manager.", "Last day was 2026-05-04.", "stop"}},
-		"released until a day": {with(good, func(b *BatchState) { b.Verdict, b.Since, b.UseByAt = Released, at("2026-05-05 08:10"), &lastDay }),
+		"released until a day": {with(good, func(b *BatchState) { b.Verdict, b.Since, b.SignedUseByAt = Released, at("2026-05-05 08:10"), lastDay }),
 			Words{"RELEASED", "A manager allowed its use on 5 May 09:10. Use by 12 May.", "Was out of 2–8 °C for 0 s.", "ok"}},
 		"that day is over": {with(good, func(b *BatchState) {
 			over := at("2026-05-04 23:00")
-			b.Verdict, b.UseByAt = Expired, &over
+			b.Verdict, b.SignedUseByAt = Expired, over
 		}), Words{"DO NOT USE: EXPIRED", "Ask the clinic manager.", "A manager allowed its use until 4 May.", "stop"}},
 		"papers missing": {with(good, func(b *BatchState) {
 			b.Missing, b.Origin = []PaperKind{PaperCertificate, PaperOrigin}, &Origin{Maker: "M", Product: "P", Source: "human"}
@@ -100,14 +99,12 @@ func TestNothingIsToldAsGoodThatIsNot(t *testing.T) {
 		if x := near.Draw(t, "opened"); x != 0 {
 			b.OpenedAt = &x
 		}
-		if x := near.Draw(t, "use by"); x != 0 {
-			b.UseByAt = &x
-		}
+		b.SignedUseByAt = near.Draw(t, "use by")
 		b.ExpiresAt = near.Draw(t, "expires")
 		if rapid.Bool().Draw(t, "proposed") {
 			b.Proposal = &Proposal{Decision: "release", By: "x"}
 		}
-		over := b.ExpiresAt != 0 && b.ExpiresAt <= now || b.UseByAt != nil && *b.UseByAt <= now || b.OpenedAt != nil && (b.Profile.InUse == 0 || b.OpenedAt.Add(b.Profile.InUse) <= now)
+		over := b.ExpiresAt != 0 && b.ExpiresAt <= now || b.SignedUseByAt != 0 && b.SignedUseByAt <= now || b.OpenedAt != nil && (b.Profile.InUse == 0 || b.OpenedAt.Add(b.Profile.InUse) <= now)
 		good := b.Now == NowInRange && (b.Verdict == InRange || b.Verdict == Released) && len(b.Missing) == 0 && !over
 		w := b.Words(Reader{Now: now, Location: time.UTC}, nil)
 		if (w.Tone == "ok") != good || w.Headline == "" {
@@ -125,13 +122,13 @@ func TestNothingIsToldAsGoodThatIsNot(t *testing.T) {
 func TestFacts(t *testing.T) {
 	r := Reader{Now: at("2026-05-05 09:14"), Location: time.UTC}
 	mixed, until, from := at("2026-05-05 08:05"), at("2026-05-06 00:00"), at("2026-05-02 10:36")
-	b := BatchState{Vials: 9, FromBatch: "EX-0412", Stage: InUse, OpenedAt: &mixed, UseByAt: &until, RecordFrom: &from,
+	b := BatchState{Vials: 9, FromBatch: "EX-0412", Stage: InUse, OpenedAt: &mixed, SignedUseByAt: until, RecordFrom: &from,
 		Profile:  Profile{InUse: 40 * time.Hour, Thaw: Thaw{For: time.Minute}, Rules: []Rule{{ID: "thaw", FreezeThaw: true, Cycles: 2}, {ID: "warm", Limit: Limit{Side: Above, At: 8000}, Total: 2 * time.Hour}}},
 		Exposure: Exposure{FreezeThawAtLeast: 1, FreezeThawCycles: 3}, Origin: &Origin{Maker: "A Maker", Source: "human", Tissue: "adipose tissue"},
 		Arrival: &Arrival{Logger: "none", State: "frozen", Ice: "left", Parcel: "whole"}, Before: []Spent{{Rule: "warm", S: 1200}, {Rule: "thaw", Cycles: 1}},
 		Proposal: &Proposal{Decision: "release", By: "Anna Example", At: at("2026-05-05 08:00"), Reason: "the maker allows it", MakerRef: "R-7"}}
 	want := []Fact{{"Vials", "9 left"}, {"Split off", "EX-0412"}, {"Stage", "in use"},
-		{"Use by", "5 May, as allowed by whoever released it"}, {"Frozen and thawed", "at least 1, perhaps 3 times; the label entered allows 2 times"},
+		{"Use by", "5 May, as allowed by whoever released it"}, {"Frozen and thawed", "at least 1 time, perhaps 3; the label entered allows 2 times"},
 		{"Comes from", "A Maker; human cells, adipose tissue"}, {"Not told", "product"}, {"When it came", "no logger, vials frozen hard, ice left, parcel whole"},
 		{"Before its record", "warm 20 min (above 8 °C for 2h in all); thaw 1 cycle (" + b.Profile.Rules[0].Text() + ")"},
 		{"Waits for a second signature", "Anna Example proposed on 5 May 08:00 to release it: the maker allows it (maker's reference R-7)"}}
@@ -151,15 +148,36 @@ func TestFacts(t *testing.T) {
 	for _, c := range []struct {
 		least, most int
 		want        string
-	}{{0, 0, "not since its record began"}, {0, 1, "perhaps once"}, {0, 2, "perhaps 2 times"}, {1, 1, "once"}, {2, 2, "2 times"}, {1, 3, "at least 1, perhaps 3 times"}} {
+	}{{0, 0, "not since its record began"}, {0, 1, "perhaps 1 time"}, {0, 2, "perhaps 2 times"}, {1, 1, "1 time"}, {2, 2, "2 times"}, {1, 3, "at least 1 time, perhaps 3"}} {
 		x := BatchState{Profile: Profile{Thaw: Thaw{For: time.Minute}}, Exposure: Exposure{FreezeThawAtLeast: c.least, FreezeThawCycles: c.most}}
 		if got := x.thawText(); got != c.want {
 			t.Errorf("%d to %d: %q, want %q", c.least, c.most, got, c.want)
 		}
 	}
-	p := Paper{Kind: PaperLaboratory, Name: "a.pdf", Checked: "Ben Example", At: mixed, By: "Anna Example"}
-	if got := p.Line(r); got != "independent laboratory's result: a.pdf, checked by Ben Example, attached 5 May 08:05 by Anna Example" {
-		t.Error(got)
+}
+
+// What stands on a vial is by the site's clocks, and names its day.
+func TestWhatStandsOnAVial(t *testing.T) {
+	london, err := time.LoadLocation("Europe/London")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Reader{Now: at("2026-05-05 09:14"), Location: london}
+	mixed, midnight := at("2026-05-05 08:05"), at("2026-05-05 23:00")
+	for _, c := range []struct {
+		b    BatchState
+		want *VialText
+	}{
+		{BatchState{}, nil},
+		{BatchState{OpenedAt: &mixed, Profile: Profile{InUse: 4 * time.Hour}}, &VialText{"USE BY 13:05", "5 May, mixed 09:05"}},
+		{BatchState{OpenedAt: &mixed, Profile: Profile{InUse: 28 * time.Hour}}, &VialText{"USE BY 13:05", "6 May, mixed 5 May 09:05"}},
+		{BatchState{OpenedAt: &mixed}, &VialText{"OPENED 09:05", "5 May"}},
+		{BatchState{OpenedAt: &mixed, SignedUseByAt: midnight}, &VialText{"OPENED 09:05", "5 May"}},
+		{BatchState{OpenedAt: &mixed, SignedUseByAt: midnight, Profile: Profile{InUse: 28 * time.Hour}}, &VialText{"USE BY 23:59", "5 May, mixed 09:05"}},
+	} {
+		if got := c.b.VialText(r); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%+v, want %+v", got, c.want)
+		}
 	}
 }
 

@@ -26,6 +26,9 @@ func (b *batch) forecasts(t sensor.Instant) []Forecast {
 	}
 	var list []Forecast
 	add := func(rule string, present sensor.Instant, at foretold) {
+		if list == nil {
+			list = make([]Forecast, 0, len(b.Rules)+2)
+		}
 		f := Forecast{Rule: rule}
 		if present != never && present > t {
 			f.AtPresent = &present

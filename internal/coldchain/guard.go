@@ -44,8 +44,13 @@ func (p Profile) WithGuard(g sensor.Temp) Profile {
 }
 
 // Label is the range as it stands on the label, without the guard.
-func (p *Profile) Label() Range {
-	return Range{Low: p.Range.Low - p.Guard, High: p.Range.High + p.Guard}
+func (p *Profile) Label() Range { return p.unguarded(p.Range) }
+
+// LabelIn is the same for a stage.
+func (p *Profile) LabelIn(s Stage) Range { return p.unguarded(p.RangeIn(s)) }
+
+func (p *Profile) unguarded(r Range) Range {
+	return Range{Low: r.Low - p.Guard, High: r.High + p.Guard}
 }
 
 // RangeText says in which range a batch is kept, and what the guard has taken of it.
@@ -55,8 +60,7 @@ func (p *Profile) rangeText(r Range) string {
 	if p.Guard == 0 {
 		return r.Text()
 	}
-	label := Range{Low: r.Low - p.Guard, High: r.High + p.Guard}
-	return fmt.Sprintf("%s (the label's %s less a guard of %s)", r.Text(), label.Text(), bareDegrees(p.Guard))
+	return fmt.Sprintf("%s (the label's %s less a guard of %s)", r.Text(), p.unguarded(r).Text(), bareDegrees(p.Guard))
 }
 
 // inwards is the limit's place when it is moved inwards by g.

@@ -41,6 +41,7 @@ func TestAGreaterGuardNeverMakesABatchBetter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScene(t)
 		s.Cfg.Profiles[0].Rules = slices.DeleteFunc(s.Cfg.Profiles[0].Rules, func(r Rule) bool { return r.MKT })
+		s.forgetSpent()
 		for i := range s.Cfg.Units {
 			s.Cfg.Units[i].Probes = s.Cfg.Units[i].Probes[:1]
 		}

@@ -69,8 +69,12 @@ func Inputs(events []Event) []Input {
 		if c, ok := right[e.Seq]; ok && e.Kind != PlacementCorrected {
 			e.Time, e.Start = c.Time, c.Time
 		}
-		in := Input{At: e.Time, Event: e}
+		in := Input{At: e.Earliest(), Event: e}
 		switch e.Kind {
+		case ProfileAdopted: // for the whole life, also what a logger tells of it
+			if at, ok := began[e.Batch]; ok && at < in.At {
+				in.At = at
+			}
 		case PlacementCorrected, CalibrationCorrected:
 			continue // what they correct is all that there is of them
 		case BatchReceived:
@@ -118,15 +122,18 @@ func Touches(e Event, list []Event) sensor.Instant {
 	case ReadingsImported, CalibrationCorrected:
 		return e.Start
 	case PlacementCorrected:
-		at := min(e.Time, e.Start)
+		at, out := min(e.Time, e.Start), sensor.Instant(0)
 		for _, o := range list { // earlier corrections of the same event moved it already
 			if o.Kind == PlacementCorrected && o.Corrects == e.Corrects {
 				at = min(at, o.Time, o.Start)
 			}
+			if o.Seq == e.Corrects {
+				out = o.Time - o.Earliest() // it was out before it came in
+			}
 		}
-		return at
+		return at - out
 	}
-	return e.Time
+	return e.Earliest()
 }
 
 // Recalibrated corrects a reading by what is known by now of its probe's

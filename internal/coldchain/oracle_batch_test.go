@@ -36,15 +36,73 @@ func (b *oracleBatch) where(t ms) (pl *Placement, alive bool) {
 	return nil, t < over
 }
 
+// stage is the one over [t, t+1).
+func (b *oracleBatch) stage(t ms) Stage {
+	if at := b.life.OpenedAt; at != 0 && at <= t {
+		return InUse
+	}
+	if pl, _ := b.where(t); pl != nil && b.units[pl.Unit].cfg.Transport {
+		return Transport
+	}
+	return Storage
+}
+
+// An oracleSide is one end of a range that the label gives.
+type oracleSide struct {
+	l       Limit
+	allowed bool
+	tr      []trace
+}
+
+func (b *oracleBatch) sides(last ms) (list []oracleSide) {
+	own := map[Stage]Range{}
+	for _, x := range b.p.Stages {
+		own[x.Stage] = x.Range
+	}
+	all := []Stage{Storage, Transport, InUse}
+	add := func(r Range, in []Stage) {
+		holds := func(s Stage) bool { return slices.Contains(in, s) }
+		for _, l := range []Limit{{Side: Above, At: r.High}, {Side: Below, At: r.Low}} {
+			allowed := slices.ContainsFunc(b.p.Rules, func(x Rule) bool {
+				if x.MKT || x.Unmonitored || x.FreezeThaw || x.Limit.Side != l.Side {
+					return false
+				}
+				// It must hold wherever the range does.
+				if x.Stage != "" && !slices.Equal(in, []Stage{x.Stage}) {
+					return false
+				}
+				return l.Side == Above && x.Limit.At <= l.At || l.Side == Below && x.Limit.At >= l.At
+			})
+			list = append(list, oracleSide{l, allowed, b.traces(l, last, holds)})
+		}
+	}
+	add(b.p.Range, slices.DeleteFunc(slices.Clone(all), func(s Stage) bool { _, ok := own[s]; return ok }))
+	for s, r := range own {
+		add(r, []Stage{s})
+	}
+	return list
+}
+
+// before is what was spent of a rule before the record.
+func (b *oracleBatch) before(rule string) (n int64, cycles int) {
+	for _, x := range b.life.Before {
+		if x.Rule == rule {
+			return int64(x.S*1000 + 0.5), x.Cycles
+		}
+	}
+	return 0, 0
+}
+
 // trace is the state over [t, t+1) towards a limit.
 type trace struct{ open, certain bool }
 
-func (b *oracleBatch) traces(l Limit, last ms) []trace {
+func (b *oracleBatch) traces(l Limit, last ms, holds func(Stage) bool) []trace {
 	var out []trace
 	open := false
 	for t := b.life.Placements[0].From; t <= last; t++ {
 		pl, alive := b.where(t)
-		if !alive {
+		if !alive || !holds(b.stage(t)) {
+			open = false
 			out = append(out, trace{})
 			continue
 		}
@@ -65,15 +123,19 @@ func (b *oracleBatch) traces(l Limit, last ms) []trace {
 	return out
 }
 
-func (b *oracleBatch) judge() BatchState {
+func (b *oracleBatch) judge() (s BatchState) {
 	from := b.life.Placements[0].From
-	s := BatchState{ID: b.life.ID, ProfileID: b.p.ID, Reasons: []Reason{}, Allowance: []Allowance{}}
+	s = BatchState{ID: b.life.ID, ProfileID: b.p.ID, Reasons: []Reason{}, Allowance: []Allowance{}}
 	if from > b.end {
 		s.Verdict, s.Since = Unknown, from
 		for _, r := range b.p.Rules {
+			n, cycles := b.before(r.ID)
 			if r.Total > 0 {
-				t := seconds(int64(r.Total / time.Millisecond))
-				s.Allowance = append(s.Allowance, Allowance{Rule: r.ID, LeftS: t, TotalS: t})
+				t := int64(r.Total / time.Millisecond)
+				s.Allowance = append(s.Allowance, Allowance{Rule: r.ID, UsedS: seconds(n), LeftS: seconds(max(0, t-n)), TotalS: seconds(t)})
+			}
+			if r.FreezeThaw {
+				s.Allowance = append(s.Allowance, Allowance{Rule: r.ID, Cycles: cycles, CyclesLeft: max(0, r.Cycles-cycles)})
 			}
 		}
 		return s
@@ -91,19 +153,19 @@ func (b *oracleBatch) judge() BatchState {
 		}
 		return tr[t-from]
 	}
-	hi, lo := Limit{Side: Above, At: b.p.Range.High}, Limit{Side: Below, At: b.p.Range.Low}
-	high, low := b.traces(hi, last), b.traces(lo, last)
+	sides := b.sides(last)
 	dark := make([]trace, 0, last-from+1)
 	for t := from; t <= last; t++ {
 		pl, alive := b.where(t)
 		d := false
 		if alive && pl != nil {
-			h, l := at(high, t), at(low, t)
-			d = t < b.units[pl.Unit].from || b.units[pl.Unit].unmonitored(t) || h.open && !h.certain || l.open && !l.certain
+			d = t < b.units[pl.Unit].from || b.units[pl.Unit].unmonitored(t) || slices.ContainsFunc(sides, func(x oracleSide) bool { h := at(x.tr, t); return h.open && !h.certain })
 		}
 		dark = append(dark, trace{d, d})
 	}
-	b.expose(&s, from, last, high, low, dark)
+	b.expose(&s, from, last, sides, dark)
+	cycles := b.cycles(last)
+	s.Exposure.FreezeThawAtLeast, s.Exposure.FreezeThawCycles = cycles.count(last)
 	count := func(tr []trace, a, z ms, certain bool) (n int64) {
 		for t := max(a, from); t < z; t++ {
 			if x := at(tr, t); x.open && (x.certain || !certain) {
@@ -125,12 +187,21 @@ func (b *oracleBatch) judge() BatchState {
 			b.kinetic(&s, r, from, last, dark)
 			continue
 		}
+		spent, spentCycles := b.before(r.ID)
+		if r.FreezeThaw {
+			cycles.judge(&s, r, spentCycles, from, last)
+			continue
+		}
 		tr := dark
 		if !r.Unmonitored {
-			tr = b.traces(r.Limit, last)
+			tr = b.traces(r.Limit, last, func(s Stage) bool { return r.Stage == "" || r.Stage == s })
+		}
+		// What was spent before counts as if it had ended when the record began.
+		count := func(tr []trace, a, z ms, certain bool) int64 {
+			return count(tr, a, z, certain) + max(0, int64(min(from, z)-max(a, from-ms(spent))))
 		}
 		if r.Total > 0 {
-			used := count(tr, from, last, false)
+			used := count(tr, from-ms(spent), last, false)
 			if r.Within > 0 {
 				used = count(tr, last-ms(d(r.Within)), last, false)
 			}
@@ -140,7 +211,7 @@ func (b *oracleBatch) judge() BatchState {
 			var n, certain, need int64
 			switch {
 			case r.Total > 0:
-				a := from
+				a := from - ms(spent)
 				if r.Within > 0 {
 					a = t - ms(d(r.Within))
 				}
@@ -155,17 +226,24 @@ func (b *oracleBatch) judge() BatchState {
 				a := stretchStart(tr, t)
 				n, certain, need = int64(t-a), count(tr, a, t, true), d(r.For)
 			}
-			if n >= need && t > from {
+			if n >= need && (t > from || spent >= need) {
 				s.Reasons = append(s.Reasons, Reason{Rule: r.ID, At: t, Doubtful: certain < need, Text: r.Text()})
 				break
 			}
 		}
 	}
-	b.builtin(&s, from, last, high, low, dark, count, stretchStart)
+	b.builtin(&s, from, last, sides, dark, count, stretchStart)
 	slices.SortStableFunc(s.Reasons, func(x, y Reason) int { return int(x.At - y.At) })
+	var over ms
+	if at := b.life.OpenedAt; at != 0 && b.p.InUse > 0 && at <= last && at+ms(d(b.p.InUse)) <= last {
+		over = at + ms(d(b.p.InUse))
+		defer func() { s.Reasons = append(s.Reasons, Reason{Rule: RuleInUse, At: over}) }()
+	}
 	switch {
 	case len(s.Reasons) > 0:
 		s.Verdict, s.Since = Quarantined, s.Reasons[0].At
+	case over != 0:
+		s.Verdict, s.Since = Expired, over
 	case s.Exposure.MonitoredS == 0:
 		s.Verdict, s.Since = Unknown, from
 	case s.Verdict == InExcursion:
@@ -181,7 +259,7 @@ func (b *oracleBatch) judge() BatchState {
 	return s
 }
 
-func (b *oracleBatch) builtin(s *BatchState, from, last ms, high, low, dark []trace, count func([]trace, ms, ms, bool) int64, start func([]trace, ms) ms) {
+func (b *oracleBatch) builtin(s *BatchState, from, last ms, sides []oracleSide, dark []trace, count func([]trace, ms, ms, bool) int64, start func([]trace, ms) ms) {
 	d := func(x time.Duration) int64 { return int64(x / time.Millisecond) }
 	for t := from + 1; t <= last; t++ {
 		if n := int64(t - start(dark, t)); n >= d(b.p.Unmonitored) {
@@ -191,17 +269,8 @@ func (b *oracleBatch) builtin(s *BatchState, from, last ms, high, low, dark []tr
 	}
 	confirmed, broken := ms(-1), ms(-1)
 	var doubt bool
-	for i, tr := range [][]trace{high, low} {
-		l := Limit{Side: Above, At: b.p.Range.High}
-		if i == 1 {
-			l = Limit{Side: Below, At: b.p.Range.Low}
-		}
-		allowed := slices.ContainsFunc(b.p.Rules, func(r Rule) bool {
-			if r.MKT || r.Unmonitored || r.Limit.Side != l.Side {
-				return false
-			}
-			return i == 0 && r.Limit.At <= l.At || i == 1 && r.Limit.At >= l.At
-		})
+	for _, x := range sides {
+		l, tr, allowed := x.l, x.tr, x.allowed
 		found := func(t ms, doubtful bool) {
 			if confirmed < 0 || t < confirmed {
 				confirmed = t
@@ -231,7 +300,7 @@ func (b *oracleBatch) builtin(s *BatchState, from, last ms, high, low, dark []tr
 					found(t, certain < d(b.p.Confirm))
 					break
 				}
-				if p, a := b.where(t - 1); a && p == nil && l.Beyond(b.p.Outside.As) {
+				if p, a := b.where(t - 1); a && p == nil && l.Beyond(b.p.Outside.As) && tr[t-1-from].open {
 					o := t - 1
 					for {
 						if p, a := b.where(o - 1); !a || p != nil {
@@ -239,7 +308,7 @@ func (b *oracleBatch) builtin(s *BatchState, from, last ms, high, low, dark []tr
 						}
 						o--
 					}
-					if int64(t-o) >= d(b.p.Outside.Grace) {
+					if int64(t-max(o, start(tr, t))) >= d(b.p.Outside.Grace) {
 						found(t, false)
 						break
 					}
@@ -249,7 +318,7 @@ func (b *oracleBatch) builtin(s *BatchState, from, last ms, high, low, dark []tr
 				found(t, !tr[t-from].certain)
 				break
 			}
-			if alive && pl == nil && l.Beyond(b.p.Outside.As) && b.p.Outside.Grace == 0 {
+			if alive && pl == nil && tr[t-from].open && b.p.Outside.Grace == 0 {
 				found(t, false)
 				break
 			}
@@ -263,7 +332,7 @@ func (b *oracleBatch) builtin(s *BatchState, from, last ms, high, low, dark []tr
 	}
 }
 
-func (b *oracleBatch) expose(s *BatchState, from, last ms, high, low, dark []trace) {
+func (b *oracleBatch) expose(s *BatchState, from, last ms, sides []oracleSide, dark []trace) {
 	var mon, above, below, unmon, out int64
 	wide := func(v sensor.Temp) {
 		if s.Exposure.MinC == nil || v < *s.Exposure.MinC {
@@ -292,11 +361,14 @@ func (b *oracleBatch) expose(s *BatchState, from, last ms, high, low, dark []tra
 		default:
 			mon++
 		}
-		if x := high[t-from]; x.open && x.certain {
-			above++
-		}
-		if x := low[t-from]; x.open && x.certain {
-			below++
+		for _, x := range sides {
+			if c := x.tr[t-from]; c.open && c.certain {
+				if x.l.Side == Above {
+					above++
+				} else {
+					below++
+				}
+			}
 		}
 	}
 	s.Exposure.MonitoredS, s.Exposure.AboveS, s.Exposure.BelowS = seconds(mon), seconds(above), seconds(below)

@@ -19,20 +19,24 @@ const (
 	forecastHorizon = 24 * time.Hour   // what is later is not told
 	forecastWide    = 5.0              // a band whose middle is this many times as far as its beginning tells nothing
 
-	turnLeast  = 0.12 // °C: less is no turn
-	nearShare  = 5    // a unit is near an end of its range in its last fifth
-	signLeast  = 2.0  // a rate this many times its own error is one
-	rateError  = 0.12 // of a rate, which nothing keeps constant: half a model's error
-	errorLeast = 0.02 // °C of a mean: probes have steps of 0.0625 °C
-	halfLife   = 720  // s after which a point counts half
+	turnLeast    = 0.2         // °C: less is no turn
+	nearShare    = 5           // a unit is near an end of its range in its last fifth
+	signLeast    = 2.0         // a rate this many times its own error is one
+	rateError    = 0.26        // of a rate: nothing keeps one constant
+	probeStep    = 0.0625      // °C: that a reading may be off for all that is known
+	passingLeast = time.Minute // nothing is told more exactly than that
+	errorLeast   = 0.02        // °C of a mean: probes have steps of 0.0625 °C
+	halfLife     = 720         // s after which a point counts half
 
 	// Nothing in a clinic warms towards more than about this, or cools towards
 	// much less than its own range.
 	warmest     = 30.0
 	coldest     = 25.0 // °C below the range
-	looseEnd    = 8.0  // °C that this is uncertain by
-	habitSpread = 0.45 // of the logarithm of a time constant, from one time to the next
-	habitShare  = 0.8  // how far the unit's own past is trusted
+	room        = 22.0
+	roomShare   = 0.8
+	looseEnd    = 8.0 // °C that this is uncertain by
+	habitSpread = 0.7 // of the logarithm of a time constant, from one time to the next
+	habitShare  = 0.6 // how far the unit's own past is trusted
 )
 
 // taus are the time constants that are held against the readings, in seconds:
@@ -40,8 +44,11 @@ const (
 var taus = [...]float64{480, 720, 1080, 1620, 2430, 3645, 5470, 8200, 12300, 18450, 27700, 41500, 62300}
 
 // bends are fits that get steeper. A buffered probe begins so, and so does a
-// full unit; such a curve tells the present rate, and is not continued upwards.
-var bends = [...]float64{-900, -2400}
+// full unit. Such a fit tells the present rate alone; it may go on as any of after.
+var (
+	bends = [...]float64{-240, -720, -2400}
+	after = [...]float64{900, 2700, 8100, 24300}
+)
 
 // nodes stand for a bell curve: where, and how much of it.
 var nodes = [...]struct{ At, Weight float64 }{{-2.02, 0.05}, {-1.18, 0.2}, {-0.4, 0.25}, {0.4, 0.25}, {1.18, 0.2}, {2.02, 0.05}}
@@ -49,7 +56,7 @@ var nodes = [...]struct{ At, Weight float64 }{{-2.02, 0.05}, {-1.18, 0.2}, {-0.4
 // A curve is one way in which it may go on: T(s) = temp + rate·tau·(1 − e^(−s/tau)),
 // the first-order approach to temp + rate·tau.
 type curve struct {
-	temp, rate, tau float64 // °C, °C/s, s; tau +Inf: straight
+	temp, rate, tau float64 // °C, °C/s, s
 	weight          float64
 }
 
@@ -61,9 +68,6 @@ func (c *curve) reaches(temp float64) float64 {
 	}
 	if c.rate == 0 || (d > 0) != (c.rate > 0) {
 		return math.Inf(1)
-	}
-	if math.IsInf(c.tau, 1) {
-		return d / c.rate
 	}
 	x := d / (c.rate * c.tau)
 	if x >= 1 {
@@ -102,13 +106,20 @@ func (o *outlook) reach(temp sensor.Temp) passing {
 		}
 	}
 	type arrival struct{ s, weight float64 }
-	var room [(len(taus) + len(bends)) * len(nodes)]arrival
-	list := room[:0]
-	for i := range o.curves {
-		list = append(list, arrival{o.curves[i].reaches(temp.Celsius()), o.curves[i].weight})
-	}
-	slices.SortFunc(list, func(a, b arrival) int { return cmp.Compare(a.s, b.s) })
-	at := func(share float64) sensor.Instant {
+	var room [(len(taus) + len(bends)*len(after)) * len(nodes)]arrival
+	at := func(share, sooner float64) sensor.Instant {
+		if !o.rising {
+			sooner = -sooner
+		}
+		list := room[:0]
+		for i := range o.curves {
+			a := arrival{0, o.curves[i].weight}
+			if to := temp.Celsius() - sooner; (to > o.curves[i].temp) == o.rising {
+				a.s = o.curves[i].reaches(to)
+			}
+			list = append(list, a)
+		}
+		slices.SortFunc(list, func(a, b arrival) int { return cmp.Compare(a.s, b.s) })
 		sum := 0.0
 		for _, a := range list {
 			if sum += a.weight; sum >= share {
@@ -120,7 +131,13 @@ func (o *outlook) reach(temp sensor.Temp) passing {
 		}
 		return never
 	}
-	p := passing{temp: temp, early: at(0.05), mid: at(0.5), late: at(0.95)}
+	p := passing{temp: temp, early: at(0.05, probeStep), mid: at(0.5, 0), late: at(0.975, -probeStep)}
+	if p.early != never {
+		p.early = max(o.at, p.early.Add(-passingLeast))
+	}
+	if p.late != never {
+		p.late = p.late.Add(passingLeast)
+	}
 	o.asked = append(o.asked, p)
 	return p
 }
@@ -216,8 +233,12 @@ func foresee(list []point, side Side, r Range, h habit) *outlook {
 	}
 	var fits [len(taus) + len(bends)]fit
 	best := 0
+	var room [trailKept + 1]float64
+	for i := range list {
+		list[i].Weight = math.Exp2(list[i].S / halfLife)
+	}
 	for i := range fits {
-		fits[i] = fitOf(list, tauOf(i), halfLife)
+		fits[i] = fitOf(list, tauOf(i), room[:])
 		if fits[i].sum < fits[best].sum {
 			best = i
 		}
@@ -226,23 +247,24 @@ func foresee(list []point, side Side, r Range, h habit) *outlook {
 	if b := &fits[best]; math.Abs(b.rate) < signLeast*b.rateError(free) || (b.rate > 0) != rising {
 		return nil
 	}
-	o := &outlook{side: side, rising: rising, curves: make([]curve, 0, len(fits)*len(nodes))}
+	o := &outlook{side: side, rising: rising, curves: make([]curve, 0, (len(taus)+len(bends)*len(after))*len(nodes))}
 	total := 0.0
 	floor := errorLeast * errorLeast
 	for i := range fits {
 		f := &fits[i]
-		tau := tauOf(i)
-		weight := math.Exp(free / 2 * math.Log((fits[best].mean()+floor)/(f.mean()+floor)))
-		if tau < 0 {
-			tau = math.Inf(1)
-		} else {
-			weight *= plausible(f.temp+f.rate*tau, r) * h.trust(tau)
+		goesOn := after[:]
+		if i < len(taus) {
+			goesOn = taus[i : i+1]
 		}
+		likely := math.Exp(free / 2 * math.Log((fits[best].mean()+floor)/(f.mean()+floor)))
 		spread := math.Hypot(f.rateError(free), rateError*f.rate)
-		for _, x := range nodes {
-			o.curves = append(o.curves, curve{f.temp, f.rate + x.At*spread, tau, weight * x.Weight})
+		for _, tau := range goesOn {
+			weight := likely / float64(len(goesOn)) * plausible(f.temp+f.rate*tau, r) * h.trust(tau)
+			for _, x := range nodes {
+				o.curves = append(o.curves, curve{f.temp, f.rate + x.At*spread, tau, weight * x.Weight})
+			}
+			total += weight
 		}
-		total += weight
 	}
 	if !(total > 0) {
 		return nil
@@ -260,10 +282,12 @@ func tauOf(i int) float64 {
 	return bends[i-len(taus)]
 }
 
-// plausible weighs where a curve ends.
+// plausible weighs where a curve ends: mostly near the room, unless something
+// still cools.
 func plausible(end float64, r Range) float64 {
 	d := max(end-max(warmest, r.High.Celsius()+coldest/5), r.Low.Celsius()-coldest-end, 0) / looseEnd
-	return math.Exp(-d * d / 2)
+	x := (end - room) / looseEnd
+	return math.Exp(-d*d/2) * (1 - roomShare + roomShare*math.Exp(-x*x/2))
 }
 
 // trust weighs a time constant by what the unit did before.
@@ -294,31 +318,25 @@ func (f *fit) rateError(free float64) float64 {
 // basis is τ·(1 − e^(−s/τ)), which is s for a very long τ.
 func basis(s, tau float64) float64 { return -tau * math.Expm1(-s/tau) }
 
-// fitOf weighs points the less the older they are; half 0: all the same.
-func fitOf(list []point, tau, half float64) fit {
-	var w, wg, wy, wgg, wgy, wyy float64
-	for _, p := range list {
-		x, g := 1.0, basis(p.S, tau)
-		if half > 0 {
-			x = math.Exp2(p.S / half)
-		}
-		w, wg, wy = w+x, wg+x*g, wy+x*p.Temp
-		wgg, wgy = wgg+x*g*g, wgy+x*g*p.Temp
+// fitOf is the fit of a time constant; room keeps the points' basis.
+func fitOf(list []point, tau float64, room []float64) fit {
+	var w, wg, wy, wgg, wgy float64
+	room = room[:len(list)]
+	for i, p := range list {
+		g := basis(p.S, tau)
+		room[i] = g
+		w, wg, wy = w+p.Weight, wg+p.Weight*g, wy+p.Weight*p.Temp
+		wgg, wgy = wgg+p.Weight*g*g, wgy+p.Weight*g*p.Temp
 	}
 	mg, my := wg/w, wy/w
 	vgg := wgg - wg*mg
 	f := fit{tau: tau, weight: w, perRate: 1 / vgg}
 	f.rate = (wgy - wg*my) / vgg
 	f.temp = my - f.rate*mg
-	for _, p := range list {
-		x := 1.0
-		if half > 0 {
-			x = math.Exp2(p.S / half)
-		}
-		d := p.Temp - f.temp - f.rate*basis(p.S, tau)
-		wyy += x * d * d
+	for i, p := range list {
+		d := p.Temp - f.temp - f.rate*room[i]
+		f.sum += p.Weight * d * d
 	}
-	f.sum = wyy
 	return f
 }
 
@@ -338,7 +356,7 @@ func (f *fit) free(list []point) float64 {
 }
 
 // habit is the time constant of an excursion up to its peak, if that tells one.
-func (r *rise) habit(side Side) (habit, bool) {
+func (r *rise) habit(side Side, within Range) (habit, bool) {
 	list := make([]point, 0, len(r.Steps))
 	peak := 0
 	value := func(s step) float64 {
@@ -361,10 +379,11 @@ func (r *rise) habit(side Side) (habit, bool) {
 	if len(r.Steps) == 0 {
 		return habit{}, false
 	}
-	// Its beginning and its end are round: a buffer lags behind.
-	cut := max(1, (peak-from)/8)
-	for _, s := range r.Steps[min(from+cut, peak):max(peak-cut, min(from+cut, peak))] {
-		list = append(list, point{s.At.Sub(r.Steps[peak].At).Seconds(), value(s)})
+	// Its beginning is the air's, which warms before the stock does; its end is
+	// round, for a buffer lags behind.
+	begin := from + (peak-from)*2/5
+	for _, s := range r.Steps[begin:max(peak-(peak-from)/10-1, begin)] {
+		list = append(list, point{s.At.Sub(r.Steps[peak].At).Seconds(), value(s), 1})
 	}
 	n := len(list)
 	if n < 2*forecastLeast || list[n-1].Temp-list[0].Temp < 1 || list[n-1].S-list[0].S < 2*forecastSpan.Seconds() {
@@ -372,25 +391,31 @@ func (r *rise) habit(side Side) (habit, bool) {
 	}
 	// A curve whose weight lies within a factor of two of its time constant tells it.
 	var fits [len(taus)]fit
+	var room [riseKept]float64
 	best := 0
 	for i, tau := range taus {
-		fits[i] = fitOf(list, tau, 0)
+		fits[i] = fitOf(list, tau, room[:])
 		if fits[i].sum < fits[best].sum {
 			best = i
 		}
 	}
-	if best == len(taus)-1 || fits[best].rate <= 0 {
+	if fits[best].rate <= 0 {
 		return habit{}, false
 	}
 	free, floor := fits[best].free(list), errorLeast*errorLeast
 	sum, mean, square := 0.0, 0.0, 0.0
 	for i := range fits {
 		w := math.Exp(free / 2 * math.Log((fits[best].mean()+floor)/(fits[i].mean()+floor)))
+		end := fits[i].temp + fits[i].rate*taus[i]
+		if side == Below {
+			end = -end
+		}
+		w *= plausible(end, within)
 		l := math.Log(taus[i])
 		sum, mean, square = sum+w, mean+w*l, square+w*l*l
 	}
 	mean /= sum
-	if square/sum-mean*mean > math.Ln2*math.Ln2 {
+	if !(sum > 0) || square/sum-mean*mean > math.Ln2*math.Ln2 {
 		return habit{}, false
 	}
 	return habit{Tau: math.Exp(mean)}, true

@@ -78,6 +78,7 @@ type Proposal struct {
 	Reason   string         `json:"reason"`
 	MakerRef string         `json:"maker_ref,omitempty"`
 	UseBy    string         `json:"use_by,omitempty"`
+	UseByAt  sensor.Instant `json:"-"` // the end of that day at the site
 	Allow    []Spent        `json:"allow,omitempty"`
 }
 

@@ -23,6 +23,19 @@ type scene struct {
 	Until    ms
 }
 
+// forgetSpent leaves out what was spent of rules that the profile has no more.
+func (s *scene) forgetSpent() {
+	for i := range s.Lives {
+		s.Lives[i].Before = slices.DeleteFunc(s.Lives[i].Before, func(x Spent) bool { return s.Cfg.Profiles[0].rule(x.Rule) == nil })
+	}
+}
+
+// taken says whether anything else happens at t.
+func (s *scene) taken(l Life, t ms) bool {
+	return slices.ContainsFunc(s.Readings, func(r sensor.Reading) bool { return r.Time == t }) ||
+		slices.ContainsFunc(l.Placements, func(p Placement) bool { return p.From == t || p.To != nil && *p.To == t })
+}
+
 func drawSpan(t *rapid.T, name string, lo, hi int) time.Duration {
 	return time.Duration(rapid.IntRange(lo, hi).Draw(t, name)) * time.Millisecond
 }
@@ -45,9 +58,11 @@ func drawScene(t *rapid.T) scene {
 		if rapid.IntRange(0, 3).Draw(t, "narrow") == 0 {
 			x.Range = Range{3000, 7000}
 		}
+		x.Transport = rapid.IntRange(0, 2).Draw(t, "transport") == 0
 		for p := range rapid.IntRange(1, 2).Draw(t, "probes") {
 			id := fmt.Sprintf("u%dp%d", u, p)
-			x.Probes = append(x.Probes, UnitProbe{ID: id, Judges: true})
+			m := rapid.SampledFrom([]sensor.Medium{sensor.Buffered, sensor.Buffered, sensor.Air}).Draw(t, "medium")
+			x.Probes = append(x.Probes, UnitProbe{ID: id, Judges: true, Medium: m})
 			at := start + ms(rapid.IntRange(0, 20).Draw(t, "first"))
 			for at < start+span {
 				r := sensor.Reading{Probe: id, Time: at, Temp: sensor.Temp(1000 * rapid.SampledFrom([]int{5, 5, 5, 8, 2, 9, 10, 1, -1, 7, 3, 15}).Draw(t, "temp"))}
@@ -87,8 +102,27 @@ func drawScene(t *rapid.T) scene {
 	}
 	p := Profile{ID: "p", Range: Range{2000, 8000}, Confirm: drawSpan(t, "confirm", 0, 6), Unmonitored: drawSpan(t, "unmonitored", 1, 40), DeltaH: DefaultDeltaH,
 		Outside: Outside{As: sensor.Temp(rapid.SampledFrom([]int{25000, 5000, 8000}).Draw(t, "as")), Grace: drawSpan(t, "grace", 0, 10)}}
+	for _, s := range []Stage{Transport, InUse} {
+		if rapid.IntRange(0, 2).Draw(t, "has a range") == 0 {
+			p.Stages = append(p.Stages, StageRange{s, rapid.SampledFrom([]Range{{2000, 8000}, {1000, 9000}, {3000, 25000}}).Draw(t, "range")})
+		}
+	}
+	if rapid.Bool().Draw(t, "thaws") {
+		p.Thaw = Thaw{Above: sensor.Temp(rapid.SampledFrom([]int{8000, 4000, 9000}).Draw(t, "thaws above")), For: drawSpan(t, "thaws for", 1, 12), Outside: drawSpan(t, "thaws outside", 0, 8)}
+	}
+	if rapid.Bool().Draw(t, "to be used soon") {
+		p.InUse = drawSpan(t, "in use", 1, 60)
+	}
 	for i := range rapid.IntRange(0, 4).Draw(t, "rules") {
 		r := Rule{ID: fmt.Sprintf("r%d", i)}
+		if p.Thaw.Counts() && rapid.IntRange(0, 3).Draw(t, "on cycles") == 0 {
+			r.FreezeThaw, r.Cycles = true, rapid.IntRange(0, 2).Draw(t, "cycles")
+			p.Rules = append(p.Rules, r)
+			continue
+		}
+		if rapid.IntRange(0, 2).Draw(t, "of a stage") == 0 {
+			r.Stage = rapid.SampledFrom([]Stage{Storage, Transport, InUse}).Draw(t, "stage")
+		}
 		switch rapid.IntRange(0, 7).Draw(t, "kind") {
 		case 0:
 			r.MKT, r.Limit, r.Within = true, Limit{Side: Above, At: sensor.Temp(rapid.SampledFrom([]int{5000, 6000, 8000}).Draw(t, "mkt"))}, drawSpan(t, "window", 5, 60)
@@ -104,6 +138,9 @@ func drawScene(t *rapid.T) scene {
 			if rapid.Bool().Draw(t, "rolling") {
 				r.Within = r.Total + drawSpan(t, "within", 0, 40)
 			}
+		}
+		if r.MKT || r.Unmonitored {
+			r.Stage = ""
 		}
 		p.Rules = append(p.Rules, r)
 	}
@@ -125,6 +162,26 @@ func drawScene(t *rapid.T) scene {
 			e := *last + ms(rapid.IntRange(0, 20).Draw(t, "after"))
 			l.Ended = &e
 		}
+		for _, r := range p.Rules {
+			if r.FreezeThaw && rapid.IntRange(0, 2).Draw(t, "thawed before") == 0 {
+				l.Before = append(l.Before, Spent{Rule: r.ID, Cycles: rapid.IntRange(1, 2).Draw(t, "cycles before")})
+			}
+			if most := r.Total; most > 0 && rapid.IntRange(0, 2).Draw(t, "spent before") == 0 {
+				if r.Within == 0 {
+					most += 3 * time.Millisecond
+				} else if r.Within > most {
+					most = min(r.Within, most+3*time.Millisecond)
+				}
+				l.Before = append(l.Before, Spent{Rule: r.ID, S: drawSpan(t, "before", 1, int(most/time.Millisecond)).Seconds()})
+			}
+		}
+		if rapid.Bool().Draw(t, "opened") {
+			// At an instant of its own: what comes first in an instant has vectors.
+			l.OpenedAt = l.Placements[0].From + ms(rapid.IntRange(1, 80).Draw(t, "opened after"))
+			for s.taken(l, l.OpenedAt) {
+				l.OpenedAt++
+			}
+		}
 		s.Lives = append(s.Lives, l)
 	}
 	if rapid.Bool().Draw(t, "until") {
@@ -138,7 +195,6 @@ func plainResult(r Result) Result {
 	for i := range r.Batches {
 		b := &r.Batches[i]
 		b.Now, b.Placements, b.Received, b.RecordFrom, b.OutsideSince, b.Ended, b.Profile, b.Unit = "", nil, 0, nil, nil, nil, Profile{}, ""
-		b.Stage, b.OpenedAt, b.UseByAt, b.Before = "", nil, nil, nil
 		slices.SortStableFunc(b.Reasons, func(x, y Reason) int {
 			if x.At != y.At {
 				return int(x.At - y.At)
@@ -212,7 +268,8 @@ func TestTheEvaluatorAgreesWithTheOracle(t *testing.T) {
 		got := mustReplay(t, s)
 		got.ProbeAlarms = nil // another oracle's: watch_test.go
 		for i := range got.Batches {
-			got.Batches[i].JudgedBy = nil
+			b := &got.Batches[i]
+			b.JudgedBy, b.Stage, b.OpenedAt, b.UseByAt, b.Before = nil, "", nil, nil, nil
 		}
 		if d := differ(oracle(s.Cfg, s.Lives, kept, end), got); d != "" {
 			t.Fatalf("oracle − evaluator +\n%s\n%+v", d, s)
@@ -246,6 +303,7 @@ func TestOrderOfArrivalDoesNotMatter(t *testing.T) {
 func TestTicksAndRestartsChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScene(t)
+		s.decide(t)
 		want := mustReplay(t, s)
 		sorted := slices.Clone(s.Readings)
 		slices.SortStableFunc(sorted, func(a, b sensor.Reading) int { return int(a.Time - b.Time) })
@@ -272,16 +330,16 @@ func TestTicksAndRestartsChangeNothing(t *testing.T) {
 				}
 				// What a recording has found so far is no part of the state.
 				e.keep, e.silent = true, true
-				e.excursions, e.alarms, e.gaps, e.ofProbes, e.counts = r.e.excursions, r.e.alarms, r.e.gaps, r.e.ofProbes, r.e.counts
+				e.excursions, e.alarms, e.gaps, e.ofProbes, e.counts, e.idle = r.e.excursions, r.e.alarms, r.e.gaps, r.e.ofProbes, r.e.counts, r.e.idle
 				r.e = e
 			}
 		}
 		got, err := r.Finish()
-		if err != nil {
-			t.Fatal(err)
-		}
 		if s.Until != 0 && r.e.now > s.Until {
 			t.Skip("ticked beyond the end")
+		}
+		if err != nil {
+			t.Fatal(err)
 		}
 		if d := differ(want, got); d != "" {
 			t.Fatalf("in one go − with ticks and restarts +\n%s\n%+v", d, s)
@@ -292,14 +350,16 @@ func TestTicksAndRestartsChangeNothing(t *testing.T) {
 // A gap never makes a verdict better: without some of the readings that were
 // inside every limit, each rule that was broken still is, and no later. But
 // for the mean kinetic temperature, which is not judged from a window of
-// which less than nine tenths are known; and with one probe in a unit: where
+// which less than nine tenths are known; for freeze–thaw cycles, of which a
+// lost reading may have been the one that saw it frozen again; and with one probe in a unit: where
 // there are two, one reading inside can make time doubtful that was certainly
 // beyond, when the other has fallen silent beyond the limit.
 func TestAGapNeverMakesAVerdictBetter(t *testing.T) {
 	rank := map[Verdict]int{InRange: 0, Unknown: 1, InExcursion: 1, Quarantined: 2}
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScene(t)
-		s.Cfg.Profiles[0].Rules = slices.DeleteFunc(s.Cfg.Profiles[0].Rules, func(r Rule) bool { return r.MKT })
+		s.Cfg.Profiles[0].Rules = slices.DeleteFunc(s.Cfg.Profiles[0].Rules, func(r Rule) bool { return r.MKT || r.FreezeThaw })
+		s.forgetSpent()
 		for i := range s.Cfg.Units {
 			s.Cfg.Units[i].Probes = s.Cfg.Units[i].Probes[:1]
 		}

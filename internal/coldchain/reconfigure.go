@@ -36,7 +36,7 @@ func (e *Evaluator) Reconfigure(at sensor.Instant, cfg Config) error {
 	if at > e.now {
 		e.advance(at)
 	}
-	e.profiles = map[string]*Profile{}
+	e.profiles, e.outdone = map[string]*Profile{}, nil
 	for i := range cfg.Profiles {
 		p := cfg.Profiles[i]
 		e.profiles[p.ID] = &p
@@ -213,48 +213,79 @@ func (e *Evaluator) dismiss(t sensor.Instant) {
 	}
 }
 
+// Said are the kinds of events that Latch asks for.
+var Said = []Kind{BatchQuarantined, BatchRejudged, BatchReleased, BatchSplit, BatchOpened, DecisionProposed}
+
 // Latch holds what the journal has said against what is known by now: a batch
-// once quarantined stays so until a person decides. said are the events of
-// the journal by which batches were quarantined and released, in order of
-// Seq. It tells of each reason that is no longer supported, and that the
+// once quarantined stays so until a person decides, and a decision that waits
+// for a second signature is void once a reason was told that its proposer did
+// not know. said are the events of the journal of the kinds of Said, in order
+// of Seq. It tells of each reason that is no longer supported, and that the
 // journal has not told of yet.
 func (e *Evaluator) Latch(said []Event, at sensor.Instant) []Event {
 	type key struct{ batch, rule string }
-	open := map[key]Event{}
+	open, answered := map[key]Event{}, map[key]Event{}
 	told := map[key]bool{}
+	proposed := map[string]bool{}
 	for _, ev := range said {
 		k := key{ev.Batch, ev.Rule}
 		switch ev.Kind {
+		case BatchSplit, BatchOpened:
+			if ev.FromBatch == "" {
+				break
+			}
+			// What was said of a batch was said of all its vials.
+			proposed[ev.Batch] = proposed[ev.FromBatch]
+			for _, m := range []map[key]Event{open, answered} {
+				for was, why := range m {
+					if was.batch == ev.FromBatch && why.Time <= ev.Time {
+						now := key{ev.Batch, was.rule}
+						m[now], told[now] = why, told[was]
+					}
+				}
+			}
+		case DecisionProposed:
+			proposed[ev.Batch] = true
 		case BatchQuarantined:
 			if _, ok := open[k]; !ok {
 				open[k] = ev
 			}
 			delete(told, k)
+			delete(proposed, ev.Batch)
 		case BatchRejudged:
 			told[k] = true
 		case BatchReleased:
 			for _, r := range ev.Rules {
+				if why, ok := open[key{ev.Batch, r}]; ok {
+					answered[key{ev.Batch, r}] = why
+				}
 				delete(open, key{ev.Batch, r})
 			}
 		}
 	}
 	var events []Event
 	for _, b := range e.batches {
-		if b.gone() {
-			continue
+		if !proposed[b.id()] {
+			b.Proposal = nil
 		}
-		var keys []key
-		for k := range open {
-			known := slices.ContainsFunc(b.Reasons, func(r Reason) bool { return r.Rule == k.rule && !r.Released })
-			if k.batch == b.id() && !known {
-				keys = append(keys, k)
+		// lost are those of m that nothing supports any more, as they were told.
+		lost := func(m map[key]Event, released bool) (keys []key) {
+			for k := range m {
+				if k.batch == b.id() && !slices.ContainsFunc(b.Reasons, func(r Reason) bool { return r.Rule == k.rule && r.Released == released }) {
+					keys = append(keys, k)
+				}
 			}
+			slices.SortFunc(keys, func(x, y key) int { return cmp.Compare(m[x].Seq, m[y].Seq) })
+			return keys
 		}
-		slices.SortFunc(keys, func(x, y key) int { return cmp.Compare(open[x].Seq, open[y].Seq) })
-		for _, k := range keys {
+		for _, k := range lost(answered, true) {
+			ev := answered[k]
+			b.Reasons = append(b.Reasons, Reason{Rule: k.rule, At: ev.Time, Doubtful: ev.Doubtful, Text: ev.Text, Unsupported: true, Released: true})
+		}
+		for _, k := range lost(open, false) {
 			ev := open[k]
 			b.Reasons = append(b.Reasons, Reason{Rule: k.rule, At: ev.Time, Doubtful: ev.Doubtful, Text: ev.Text, Unsupported: true})
-			if !told[k] {
+			if !told[k] && !b.gone() {
 				events = append(events, Event{V: EventVersion, Time: at, Kind: BatchRejudged, Batch: b.id(), Unit: b.unitID(), Profile: b.profile.ID, Rule: k.rule, Text: ev.Text,
 					Reason: fmt.Sprintf("what is known by now no longer breaks the rule %s; it stays quarantined until a person decides", k.rule)})
 			}

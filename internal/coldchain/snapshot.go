@@ -301,6 +301,11 @@ type BatchState struct {
 	Papers        []Paper        `json:"papers,omitempty"`
 	Missing       []PaperKind    `json:"missing,omitempty"` // demanded by the label, and not there: it is not for use
 	Proposal      *Proposal      `json:"proposal,omitempty"`
+	Decisions     []Signed       `json:"decisions,omitempty"` // in order of time
+	Uses          []Use          `json:"uses,omitempty"`      // of its own vials; those of what was split off are there
+	// NewerProfile says that the config has another revision of its profile: it
+	// holds for this batch only by a signed command.
+	NewerProfile bool `json:"newer_profile,omitempty"`
 	// Forecasts are when allowances will be spent, the first one first.
 	Forecasts []Forecast `json:"forecasts,omitempty"`
 }

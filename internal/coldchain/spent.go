@@ -50,6 +50,9 @@ func (p *Profile) checkSpent(list []Spent) error {
 	return nil
 }
 
+// CheckSpent is checkSpent for those who read what people write.
+func (p *Profile) CheckSpent(list []Spent) error { return p.checkSpent(list) }
+
 // rule finds a rule by its id, exactly as it is written; nil where there is none.
 func (p *Profile) rule(id string) *Rule {
 	for i := range p.Rules {

@@ -39,6 +39,7 @@ func (b *batch) state(t sensor.Instant) BatchState {
 		at := b.EndedAt
 		s.Ended = &at
 	}
+	b.showCustody(&s)
 	s.Exposure = b.exposure(t)
 	s.Allowance = b.allowances(t)
 	s.Verdict, s.Since = b.verdict(s.Exposure)
@@ -57,10 +58,14 @@ func (b *batch) verdict(x Exposure) (Verdict, sensor.Instant) {
 	if b.EndVerdict != "" {
 		return b.EndVerdict, b.EndedAt
 	}
+	first := never
 	for _, r := range b.Reasons {
 		if !r.Released {
-			return Quarantined, r.At
+			first = min(first, r.At)
 		}
+	}
+	if first != never {
+		return Quarantined, first
 	}
 	switch {
 	case b.ExpiredAt != 0:
@@ -170,7 +175,9 @@ func (b *batch) allowances(t sensor.Instant) []Allowance {
 func (e *Evaluator) Batches() []BatchState {
 	list := make([]BatchState, 0, len(e.batches))
 	for _, b := range e.batches {
-		list = append(list, b.state(e.Now()))
+		s := b.state(e.Now())
+		s.NewerProfile = e.hasNewer(b)
+		list = append(list, s)
 	}
 	return list
 }

@@ -59,8 +59,9 @@ func (x *trail) note(t sensor.Instant, hi, lo sensor.Temp, maxGap time.Duration)
 	return s, closed
 }
 
-// A point is a temperature in °C, some seconds before now (≤ 0).
-type point struct{ S, Temp float64 }
+// A point is a temperature in °C, some seconds before now (≤ 0), and how much
+// it counts.
+type point struct{ S, Temp, Weight float64 }
 
 // points gives the side's newest steps, oldest first: those of the last
 // forecastPast, and of slow readings at least the last few.
@@ -71,7 +72,7 @@ func (x *trail) points(side Side, now sensor.Instant, into []point) []point {
 		if side == Below {
 			t = s.Lo
 		}
-		into = append(into, point{s.At.Sub(now).Seconds(), float64(t) / 1000})
+		into = append(into, point{s.At.Sub(now).Seconds(), float64(t) / 1000, 1})
 	}
 	from := len(x.Steps)
 	for from > 0 && len(x.Steps)-from < trailKept-1 {
@@ -152,7 +153,7 @@ func (u *unit) learn(kind string) {
 	if kind == "low" {
 		side = Below
 	}
-	if h, ok := u.rise.habit(side); ok {
+	if h, ok := u.rise.habit(side, u.cfg.Range); ok {
 		u.habits[sideIndex(side)] = h
 	}
 	u.rise = rise{}

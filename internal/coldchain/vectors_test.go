@@ -105,6 +105,26 @@ func (w *words) at() sensor.Instant {
 	return t
 }
 
+func (w *words) count() int {
+	n, err := strconv.Atoi(w.next())
+	w.fail(err)
+	return n
+}
+
+// spent reads a rule with a span, or a number of cycles.
+func (w *words) spent() Spent {
+	s := Spent{Rule: w.next()}
+	what := w.next()
+	if n, err := strconv.Atoi(what); err == nil {
+		s.Cycles = n
+		return s
+	}
+	d, err := time.ParseDuration(what)
+	w.fail(err)
+	s.S = d.Seconds()
+	return s
+}
+
 func (w *words) ranges() Range {
 	lo, hi, ok := strings.Cut(w.next(), "..")
 	if !ok {
@@ -169,14 +189,17 @@ func readVector(file string) (v vector, err error) {
 
 func (v *vector) line(key string, w *words) {
 	switch key {
-	case "unit": // id range max_gap probe... [guard T]
+	case "unit": // id range max_gap probe... [guard T] [transport]
 		u := Unit{ID: w.next(), Range: w.ranges(), MaxGap: w.span()}
-		for len(w.list) > 0 && w.list[0] != "guard" {
-			u.Probes = append(u.Probes, UnitProbe{ID: w.next(), Judges: true})
-		}
-		if len(w.list) > 0 {
-			w.next()
-			u.Guard = w.temp()
+		for len(w.list) > 0 {
+			switch k := w.next(); k {
+			case "guard":
+				u.Guard = w.temp()
+			case "transport":
+				u.Transport = true
+			default:
+				u.Probes = append(u.Probes, UnitProbe{ID: k, Judges: true})
+			}
 		}
 		v.cfg.Units = append(v.cfg.Units, u)
 	case "probe": // of the unit before: id [medium MEDIUM] [tolerance T]
@@ -231,6 +254,12 @@ func (v *vector) line(key string, w *words) {
 				p.Unmonitored = w.span()
 			case "outside":
 				p.Outside = Outside{w.temp(), w.span()}
+			case "thaw": // above, for, outside
+				p.Thaw = Thaw{w.temp(), w.span(), w.span()}
+			case "in_use":
+				p.InUse = w.span()
+			case "stage":
+				p.Stages = append(p.Stages, StageRange{Stage(w.next()), w.ranges()})
 			case "guard":
 				p.Guard = w.temp()
 			default:
@@ -247,6 +276,10 @@ func (v *vector) line(key string, w *words) {
 				r.Limit.Side, r.Limit.At = Side(k), w.temp()
 			case "inclusive":
 				r.Limit.Inclusive = true
+			case "freeze_thaw":
+				r.FreezeThaw, r.Cycles = true, w.count()
+			case "stage":
+				r.Stage = Stage(w.next())
 			case "mkt_above":
 				r.MKT, r.Limit = true, Limit{Side: Above, At: w.temp()}
 			case "unmonitored":
@@ -270,6 +303,14 @@ func (v *vector) line(key string, w *words) {
 				l.ExpiresAt = w.at()
 				continue
 			}
+			if s == "opened" {
+				l.OpenedAt = w.at()
+				continue
+			}
+			if s == "before" {
+				l.Before = append(l.Before, w.spent())
+				continue
+			}
 			if s == "ended" {
 				t := w.at()
 				l.Ended = &t
@@ -287,11 +328,18 @@ func (v *vector) line(key string, w *words) {
 			l.Placements = append(l.Placements, p)
 		}
 		v.lives = append(v.lives, l)
-	case "dispose": // batch release|discard time [rule...]
+	case "dispose": // batch release|discard time [rule...] [allow rule what] [use_by time]
 		id, what, at := w.next(), w.next(), w.at()
 		d := Disposition{At: at, Discard: what == "discard", By: "Anna Example", Reason: "for the vector"}
 		for len(w.list) > 0 {
-			d.Rules = append(d.Rules, w.next())
+			switch k := w.next(); k {
+			case "allow":
+				d.Allow = append(d.Allow, w.spent())
+			case "use_by":
+				d.UseByAt, d.UseBy = w.at(), "that day"
+			default:
+				d.Rules = append(d.Rules, k)
+			}
 		}
 		i := slices.IndexFunc(v.lives, func(l Life) bool { return l.ID == id })
 		if i < 0 || what != "release" && what != "discard" {
@@ -350,7 +398,12 @@ func tell(r Result) map[string][]string {
 		add("verdict", "%s %s %s", b.ID, b.Verdict, vectorText(b.Since))
 		x := b.Exposure
 		add("exposure", "%s monitored %s above %s below %s unmonitored %s outside %s", b.ID, number(x.MonitoredS), number(x.AboveS), number(x.BelowS), number(x.UnmonitoredS), number(x.OutsideS))
+		add("cycles", "%s at_least %d perhaps %d", b.ID, x.FreezeThawAtLeast, x.FreezeThawCycles)
 		for _, a := range b.Allowance {
+			if a.OfCycles() {
+				add("allowance", "%s %s cycles %d left %d", b.ID, a.Rule, a.Cycles, a.CyclesLeft)
+				continue
+			}
 			add("allowance", "%s %s used %s left %s", b.ID, a.Rule, number(a.UsedS), number(a.LeftS))
 		}
 	}
@@ -378,7 +431,7 @@ func TestVectors(t *testing.T) {
 			}
 			got := tell(res)
 			for kind, want := range v.want {
-				if _, known := map[string]bool{"alarm": true, "probe_alarm": true, "excursion": true, "gap": true, "reason": true, "verdict": true, "exposure": true, "allowance": true}[kind]; !known {
+				if _, known := map[string]bool{"alarm": true, "probe_alarm": true, "excursion": true, "gap": true, "reason": true, "verdict": true, "exposure": true, "allowance": true, "cycles": true}[kind]; !known {
 					t.Errorf("unknown kind %q", kind)
 				}
 				if !slices.Equal(got[kind], want) {

@@ -88,7 +88,7 @@ func (b *batch) holds(rule string) bool {
 
 // fire lets everything happen that is due at t.
 func (b *batch) fire(e *Evaluator, t sensor.Instant) {
-	if b.Where == ended {
+	if b.Where == ended || b.Where == unborn {
 		return
 	}
 	b.expire(e, t)
@@ -178,8 +178,32 @@ func (b *batch) reason(e *Evaluator, r Reason) {
 	b.Reasons = slices.DeleteFunc(b.Reasons, func(o Reason) bool { return o.Rule == r.Rule && o.Unsupported && !o.Released })
 	b.Reasons = append(b.Reasons, r)
 	e.tell(Event{Time: r.At, Kind: BatchQuarantined, Batch: b.id(), Unit: b.unitID(), Profile: b.profile.ID, Rule: r.Rule, Vials: b.Life.Vials, Lot: b.Life.Lot,
-		Doubtful: r.Doubtful, Text: r.Text, Reason: "its record broke the rule " + r.Rule + ": " + r.Text})
-	b.alarm(e, r.At, Critical, r.Text)
+		Doubtful: r.Doubtful, Text: r.Text, Reason: r.Sentence()})
+	b.Proposal = nil // who proposed a decision did not know this
+	b.alarm(e, r.At, r.severity(), r.Text)
+}
+
+// byPerson says whether somebody, and not the record of temperatures, gave the
+// reason.
+func (r Reason) byPerson() bool {
+	return r.Rule == RuleReceipt || r.Rule == RuleHeld || r.Rule == RuleRecall
+}
+
+// Sentence says why the batch was quarantined.
+func (r Reason) Sentence() string {
+	if r.byPerson() {
+		return r.Text
+	}
+	return "its record broke the rule " + r.Rule + ": " + r.Text
+}
+
+// severity is how loudly it is told. What a person has found is known to
+// somebody who is there: nobody is called from bed for it.
+func (r Reason) severity() Severity {
+	if r.byPerson() {
+		return Warning
+	}
+	return Critical
 }
 
 func (b *batch) quarantined() bool {
@@ -229,7 +253,7 @@ func (b *batch) quiet(e *Evaluator, t sensor.Instant, reason string) {
 // reckon finds the next instant at which something happens by itself.
 func (b *batch) reckon() {
 	b.next = never
-	if b.Where == ended {
+	if b.Where == ended || b.Where == unborn {
 		return
 	}
 	b.next = b.expiryDeadline()
@@ -242,7 +266,7 @@ func (b *batch) reckon() {
 	for i := range b.Sides {
 		b.next = min(b.next, b.Sides[i].deadline(b))
 	}
-	b.next = min(b.next, b.darkDeadline())
+	b.next = min(b.next, b.darkDeadline(), b.Thaws.deadline(b.profile.Thaw))
 }
 
 // lossDeadline is when the next reason to quarantine falls if all stays as it

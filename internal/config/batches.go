@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ func (c *Config) ParseBatches(file string, data []byte) ([]coldchain.Life, error
 
 func (p *reader) life(v value) (coldchain.Life, bool) {
 	before := len(p.src.errs)
-	f := v.fields("id", "profile", "lot", "vials", "expiry", "placements", "ended", "dispositions")
+	f := v.fields("id", "profile", "lot", "vials", "expiry", "opened", "before", "placements", "ended", "dispositions")
 	l := coldchain.Life{ID: f["id"].id(v), Lot: f["lot"].str(""), Expiry: f["expiry"].str("")}
 	p.unique("batch", l.ID, f["id"])
 	if l.Expiry != "" {
@@ -62,9 +63,10 @@ func (p *reader) life(v value) (coldchain.Life, bool) {
 		l.Vials = int(x)
 	}
 	name := f["profile"].str("")
-	for _, x := range p.cfg.Profiles {
+	var label *coldchain.Profile
+	for i, x := range p.cfg.Profiles {
 		if strings.EqualFold(x.ID, name) {
-			l.Profile = x.ID
+			l.Profile, label = x.ID, &p.cfg.Profiles[i]
 		}
 	}
 	if !f["profile"].there() {
@@ -97,17 +99,24 @@ func (p *reader) life(v value) (coldchain.Life, bool) {
 			}
 		}
 	}
+	l.Before = p.spent(f["before"], label)
+	if o := f["opened"]; o.there() {
+		l.OpenedAt = p.opened(o, l)
+	}
 	for _, x := range f["dispositions"].items() {
-		if d, ok := p.disposition(x, l); ok {
+		if d, ok := p.disposition(x, l, label); ok {
 			l.Dispositions = append(l.Dispositions, d)
+			if d.Discard && l.OpenedAt >= d.At {
+				f["opened"].bad("%s is after batch %s was discarded, at %s", l.OpenedAt, l.ID, d.At)
+			}
 		}
 	}
 	return l, len(p.src.errs) == before
 }
 
 // disposition reads what a person has decided of the batch.
-func (p *reader) disposition(v value, l coldchain.Life) (d coldchain.Disposition, ok bool) {
-	f := v.fields("at", "decision", "by", "reason", "rules")
+func (p *reader) disposition(v value, l coldchain.Life, label *coldchain.Profile) (d coldchain.Disposition, ok bool) {
+	f := v.fields("at", "decision", "by", "reason", "rules", "use_by", "allow")
 	before := len(p.src.errs)
 	if !f["at"].there() {
 		v.bad("`at` is missing: when was it decided?")
@@ -133,6 +142,27 @@ func (p *reader) disposition(v value, l coldchain.Life) (d coldchain.Disposition
 	if d.Discard && f["rules"].there() {
 		f["rules"].bad("a discard answers nothing; rules are those that a release answers")
 	}
+	d.Allow = p.spent(f["allow"], label)
+	for _, x := range d.Allow {
+		if len(d.Rules) > 0 && !slices.Contains(d.Rules, x.Rule) {
+			f["allow"].bad("rule %s is allowed something anew, but this release does not answer it: name it among the rules", x.Rule)
+		}
+	}
+	if u := f["use_by"]; u.there() {
+		d.UseBy = u.str("")
+		d.UseByAt = coldchain.DayEnd(d.UseBy, p.cfg.Site.Location)
+		switch {
+		case d.UseByAt == 0:
+			u.bad("%q is no date; YYYY-MM-DD is", d.UseBy)
+		case d.At != 0 && d.UseByAt <= d.At:
+			u.bad("%s was over when it was decided, at %s", d.UseBy, d.At)
+		}
+	}
+	for _, k := range []string{"use_by", "allow"} {
+		if d.Discard && f[k].there() {
+			f[k].bad("a discarded batch is not used: this goes with a release alone")
+		}
+	}
 	if n := len(l.Dispositions); n > 0 {
 		switch last := l.Dispositions[n-1]; {
 		case last.Discard:
@@ -150,6 +180,58 @@ func (p *reader) disposition(v value, l coldchain.Life) (d coldchain.Disposition
 		}
 	}
 	return d, len(p.src.errs) == before
+}
+
+// opened reads when it was opened or mixed.
+func (p *reader) opened(v value, l coldchain.Life) sensor.Instant {
+	at, ok := v.instant()
+	n := len(l.Placements)
+	if !ok || n == 0 {
+		return 0
+	}
+	end := l.Ended
+	if end == nil {
+		end = l.Placements[n-1].To
+	}
+	switch {
+	case at < l.Placements[0].From:
+		v.bad("%s is before the batch came, at %s", at, l.Placements[0].From)
+	case end != nil && at >= *end:
+		v.bad("%s is after its life ended, at %s", at, *end)
+	}
+	return at
+}
+
+// spent reads what was used of rules before the record, or is allowed anew.
+func (p *reader) spent(v value, label *coldchain.Profile) (list []coldchain.Spent) {
+	for _, x := range v.items() {
+		f := x.fields("rule", "spent", "cycles")
+		before := len(p.src.errs)
+		s := coldchain.Spent{Rule: f["rule"].str("")}
+		switch {
+		case !f["rule"].there():
+			x.bad("`rule` is missing: of which rule is it? {rule: warm, spent: 30m}")
+		case f["spent"].there() == f["cycles"].there():
+			x.bad("give `spent`, a span as 30m, or for a rule on freeze-thaw cycles `cycles`, a number")
+		case f["spent"].there():
+			d, _ := f["spent"].span()
+			s.S = d.Seconds()
+		default:
+			n := f["cycles"].number(0)
+			if s.Cycles = int(n); n != float64(s.Cycles) {
+				f["cycles"].bad("%v cycles; a whole number is right", n)
+			}
+		}
+		if label == nil || len(p.src.errs) > before {
+			continue
+		}
+		list = append(list, s)
+		if err := label.CheckSpent(list); err != nil {
+			x.bad("%s", err)
+			list = list[:len(list)-1]
+		}
+	}
+	return list
 }
 
 func (p *reader) placement(v value, last bool) (coldchain.Placement, bool) {

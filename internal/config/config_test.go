@@ -78,7 +78,8 @@ func soundDuty(t *testing.T, c *Config) {
 func FuzzParseBatches(f *testing.F) {
 	f.Add("batches:\n  - {id: B, profile: p, placements: [{unit: u, from: 2026-05-02T10:36:00Z}], dispositions: [{at: 2026-05-03T10:36:00Z, decision: release, by: Anna, reason: maker, rules: [excursion]}]}\n")
 	f.Add("batches:\n  - {id: B, profile: p, placements: [{unit: u, from: 2026-05-02T10:36:00Z, to: 2026-05-09T08:00:00Z}]}\n")
-	cfg, err := Parse("f.yaml", []byte("probes: [{id: p, chip: ds18b20, bus: onewire-1, address: 28-00000c8cf9b1, medium: buffered}]\nunits: [{id: u, range: {low: 2, high: 8}, probes: [p]}]\nprofiles: [{id: p, source: x, range: {low: 2, high: 8}}]\n"))
+	f.Add("batches:\n  - {id: B, profile: p, opened: 2026-05-03T10:36:00Z, before: [{rule: warm, spent: 30m}, {rule: thaw, cycles: 1}], placements: [{unit: u, from: 2026-05-02T10:36:00Z}], dispositions: [{at: 2026-05-03T10:36:00Z, decision: release, by: Anna, reason: maker, use_by: 2026-06-01, allow: [{rule: warm, spent: 1h}]}]}\n")
+	cfg, err := Parse("f.yaml", []byte("probes: [{id: p, chip: ds18b20, bus: onewire-1, address: 28-00000c8cf9b1, medium: buffered}]\nunits: [{id: u, range: {low: 2, high: 8}, probes: [p]}]\nprofiles: [{id: p, source: x, range: {low: 2, high: 8}, thaw_above: 8, in_use: 4h, rules: [{id: warm, above: 8, total: 2h}, {id: thaw, freeze_thaw: 1}]}]\n"))
 	if err != nil {
 		f.Fatal(err)
 	}

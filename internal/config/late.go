@@ -15,11 +15,15 @@ func (p *reader) late() {
 	for _, u := range p.cfg.Units {
 		at := p.ids["unit "+strings.ToLower(u.ID)]
 		for _, x := range p.cfg.Profiles {
-			if label := x.Label(); u.Range.Low < label.Low || u.Range.High > label.High {
+			stage := coldchain.Storage
+			if u.Transport {
+				stage = coldchain.Transport
+			}
+			if label := x.LabelIn(stage); u.Range.Low < label.Low || u.Range.High > label.High {
 				continue
 			}
 			told := map[string]bool{} // of each side once: the soonest
-			for _, l := range losses(x) {
+			for _, l := range losses(x, stage) {
 				if told[l.side()] {
 					continue
 				}
@@ -75,31 +79,33 @@ func (l loss) how() string {
 	return fmt.Sprintf("below %s °C", l.limit.At)
 }
 
-// losses are all ways in which a batch is lost at a steady temperature, the
-// soonest first. A mean kinetic temperature tells no time beforehand.
-func losses(x coldchain.Profile) []loss {
+// losses are all ways in which a batch is lost at a steady temperature in a
+// stage, the soonest first. A mean kinetic temperature tells no time
+// beforehand, and a freeze–thaw cycle is none of one temperature.
+func losses(x coldchain.Profile, stage coldchain.Stage) []loss {
+	limits := x.RangeIn(stage)
 	list := []loss{{noData: true, after: x.Unmonitored}}
 	allowedHigh, allowedLow := false, false
 	for _, r := range x.Rules {
 		after := max(r.For, r.Total)
 		switch {
-		case r.MKT:
+		case r.MKT || r.FreezeThaw || r.Stage != "" && r.Stage != stage:
 			continue
 		case r.Unmonitored:
 			list = append(list, loss{noData: true, after: after})
 			continue
 		case r.Limit.Side == coldchain.Above:
-			allowedHigh = allowedHigh || r.Limit.At <= x.Range.High
+			allowedHigh = allowedHigh || r.Limit.At <= limits.High
 		default:
-			allowedLow = allowedLow || r.Limit.At >= x.Range.Low
+			allowedLow = allowedLow || r.Limit.At >= limits.Low
 		}
 		list = append(list, loss{limit: r.Limit, after: after})
 	}
 	if !allowedHigh {
-		list = append(list, loss{limit: coldchain.Limit{Side: coldchain.Above, At: x.Range.High}, after: x.Confirm})
+		list = append(list, loss{limit: coldchain.Limit{Side: coldchain.Above, At: limits.High}, after: x.Confirm})
 	}
 	if !allowedLow {
-		list = append(list, loss{limit: coldchain.Limit{Side: coldchain.Below, At: x.Range.Low}, after: x.Confirm})
+		list = append(list, loss{limit: coldchain.Limit{Side: coldchain.Below, At: limits.Low}, after: x.Confirm})
 	}
 	slices.SortStableFunc(list, func(a, b loss) int { return int(a.after - b.after) })
 	return list

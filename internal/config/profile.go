@@ -61,7 +61,13 @@ func (p *reader) profile(v value) {
 			x.Rules = append(x.Rules, rule)
 		}
 	}
-	x = x.WithGuard(guard(f["guard"], x.Range))
+	g := guard(f["guard"], x.Range)
+	for _, s := range x.Stages {
+		if g > 0 && 2*g >= s.Range.High-s.Range.Low {
+			f["guard"].bad("a guard of %s leaves nothing of the range %s in %s; the probe's uncertainty is usual", g, s.Range.Text(), s.Stage.Words())
+		}
+	}
+	x = x.WithGuard(g)
 	if !p.unique("profile", x.ID, f["id"]) || !ok {
 		return
 	}
@@ -150,37 +156,46 @@ func (p *reader) rule(v value, x coldchain.Profile) (coldchain.Rule, bool) {
 	return r, ok
 }
 
-// allowances warns of each side of the range on which no rule gives time, and
-// names the band in which a confirmed excursion quarantines at once.
+// allowances warns of each side of a range on which no rule gives time, and
+// names the band in which a confirmed excursion quarantines at once. A stage
+// that has a range of its own is looked at like the storage.
 func (p *reader) allowances(v value, x coldchain.Profile) {
 	if len(x.Rules) == 0 {
 		return // said on purpose: any confirmed excursion quarantines
 	}
+	p.allowancesIn(v, x, coldchain.Storage, "")
+	for _, s := range x.Stages {
+		p.allowancesIn(v, x, s.Stage, " in "+s.Stage.Words())
+	}
+}
+
+func (p *reader) allowancesIn(v value, x coldchain.Profile, stage coldchain.Stage, where string) {
+	limits := x.RangeIn(stage)
 	high, low := false, false
 	nearHigh, nearLow := sensor.Hottest, sensor.AbsoluteZero
 	anyHigh, anyLow := false, false
 	for _, r := range x.Rules {
 		switch {
-		case r.MKT || r.Unmonitored || r.FreezeThaw || r.Stage != "" && r.Stage != coldchain.Storage:
+		case r.MKT || r.Unmonitored || r.FreezeThaw || r.Stage != "" && r.Stage != stage:
 		case r.Limit.Side == coldchain.Above:
 			anyHigh = true
-			high = high || r.Limit.At <= x.Range.High
+			high = high || r.Limit.At <= limits.High
 			nearHigh = min(nearHigh, r.Limit.At)
 		default:
 			anyLow = true
-			low = low || r.Limit.At >= x.Range.Low
+			low = low || r.Limit.At >= limits.Low
 			nearLow = max(nearLow, r.Limit.At)
 		}
 	}
 	if !high && anyHigh {
-		p.warn(v, "no rule gives time between %s and %s °C: a confirmed excursion there quarantines at once; say `above: %s` if the label allows some", x.Range.High, nearHigh, x.Range.High)
+		p.warn(v, "no rule gives time between %s and %s °C%s: a confirmed excursion there quarantines at once; say `above: %s` if the label allows some", limits.High, nearHigh, where, limits.High)
 	} else if !high {
-		p.warn(v, "no rule gives time above %s °C: a confirmed excursion there quarantines at once; say `above: %s` if the label allows some", x.Range.High, x.Range.High)
+		p.warn(v, "no rule gives time above %s °C%s: a confirmed excursion there quarantines at once; say `above: %s` if the label allows some", limits.High, where, limits.High)
 	}
 	if !low && anyLow {
-		p.warn(v, "no rule gives time between %s and %s °C: a confirmed excursion there quarantines at once; say `below: %s` if the label allows some", nearLow, x.Range.Low, x.Range.Low)
+		p.warn(v, "no rule gives time between %s and %s °C%s: a confirmed excursion there quarantines at once; say `below: %s` if the label allows some", nearLow, limits.Low, where, limits.Low)
 	} else if !low {
-		p.warn(v, "no rule gives time below %s °C: a confirmed excursion there quarantines at once; say `below: %s` if the label allows some", x.Range.Low, x.Range.Low)
+		p.warn(v, "no rule gives time below %s °C%s: a confirmed excursion there quarantines at once; say `below: %s` if the label allows some", limits.Low, where, limits.Low)
 	}
 }
 

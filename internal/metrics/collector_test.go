@@ -59,6 +59,26 @@ func TestWhatIsTold(t *testing.T) {
 	}
 }
 
+// When a unit was counted, and is to be; and of its batches those that wait for
+// papers or a signature.
+func TestWhatWaitsIsTold(t *testing.T) {
+	s := snapshot(2, 4)
+	s.Units[0].CountedAt, s.Units[0].CountDue = 1_780_000_000_000, 1_782_678_400_500
+	s.Batches[0].Missing, s.Batches[2].Missing = []coldchain.PaperKind{coldchain.PaperLabel, coldchain.PaperOrigin}, []coldchain.PaperKind{coldchain.PaperLabel}
+	s.Batches[1].Proposal = &coldchain.Proposal{Decision: "release"}
+	s.Batches = append(s.Batches, coldchain.BatchState{ID: "gone", Missing: []coldchain.PaperKind{coldchain.PaperLabel}})
+	got := text(t, s)
+	for _, want := range []string{`coldkeep_unit_last_count_timestamp_seconds{unit="u0"} 1.78e+09`, `coldkeep_unit_count_due_timestamp_seconds{unit="u0"} 1.7826784005e+09`,
+		`coldkeep_batches_without_papers{unit="u0"} 2`, `coldkeep_batches_without_papers{unit="u1"} 0`, `coldkeep_batches_proposed{unit="u0"} 0`, `coldkeep_batches_proposed{unit="u1"} 1`} {
+		if !strings.Contains(got, want+"\n") {
+			t.Errorf("lacks %s", want)
+		}
+	}
+	if strings.Contains(got, `count_timestamp_seconds{unit="u1"}`) || strings.Contains(got, `due_timestamp_seconds{unit="u1"}`) {
+		t.Error("a unit that was never counted is told as counted, or one without batches as due")
+	}
+}
+
 // The temperature is there exactly while the probe is up, also where nobody
 // renews the snapshot.
 func TestADeadProbeDisappears(t *testing.T) {
@@ -72,6 +92,24 @@ func TestADeadProbeDisappears(t *testing.T) {
 		if strings.Contains(got, "coldkeep_probe_temperature_celsius{") || !strings.Contains(got, `coldkeep_probe_up{probe="p0",unit="u0"} 0`) {
 			t.Errorf("%s: the probe is told as alive", name)
 		}
+	}
+}
+
+// When the first batch of a unit is over its limit is told while that is to be
+// feared: the earlier of the present temperature's and of the trend's early end.
+func TestTheFirstBatchToBeLostIsTold(t *testing.T) {
+	s := snapshot(2, 4)
+	if got := text(t, s); strings.Contains(got, "coldkeep_unit_batch_lost_timestamp_seconds{") {
+		t.Errorf("told of nothing:\n%s", got)
+	}
+	late, soon := sensor.Instant(1_780_000_600_000), sensor.Instant(1_780_000_060_500)
+	s.Batches[0].Unit, s.Batches[1].Unit, s.Batches[2].Unit, s.Batches[3].Unit = "u1", "u1", "u0", ""
+	s.Batches[0].LostAt = &late
+	s.Batches[1].Forecasts = []coldchain.Forecast{{Rule: "hot", AtTrend: &late, Earliest: &soon}}
+	s.Batches[3].LostAt = &soon
+	got := text(t, s)
+	if !strings.Contains(got, `coldkeep_unit_batch_lost_timestamp_seconds{unit="u1"} 1.7800000605e+09`+"\n") || strings.Contains(got, `timestamp_seconds{unit="u0"}`) {
+		t.Errorf("told as\n%s", got)
 	}
 }
 
@@ -193,7 +231,11 @@ func TestOpenMetricsIsSpoken(t *testing.T) {
 
 // How many series there are is what the package comment says.
 func TestTheSeriesAreBounded(t *testing.T) {
-	got := text(t, snapshot(256, 2000))
+	s := snapshot(256, 2000)
+	for i := range s.Units {
+		s.Units[i].CountedAt, s.Units[i].CountDue = s.At, s.At
+	}
+	got := text(t, s)
 	n := 0
 	for line := range strings.Lines(got) {
 		if strings.HasPrefix(line, "coldkeep_") {
@@ -201,7 +243,7 @@ func TestTheSeriesAreBounded(t *testing.T) {
 		}
 	}
 	t.Logf("%d series of ours, %d bytes", n, len(got))
-	if per := 256*24 + 256*14 + 2000*2; n < per || n > per+40 {
+	if per := 256*24 + 256*18 + 2000*2; n < per || n > per+40 {
 		t.Errorf("%d series of ours, want %d and a few", n, per)
 	}
 }

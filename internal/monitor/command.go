@@ -27,8 +27,11 @@ type reply struct {
 // *coldchain.Refusal says why it cannot be done and what would be right. A
 // command whose id was seen before gets its first answer and does nothing.
 func (m *Monitor) Do(ctx context.Context, c coldchain.Command) (coldchain.Event, error) {
+	c, err := m.papered(ctx, c)
+	if err != nil {
+		return coldchain.Event{}, err
+	}
 	if c.Name == "import" { // a long file is read without holding up the loop
-		var err error
 		if c, err = m.readImport(ctx, c); err != nil {
 			return coldchain.Event{}, err
 		}
@@ -103,44 +106,60 @@ func (m *Monitor) order(ctx context.Context, c coldchain.Command) (coldchain.Eve
 	if err != nil {
 		return coldchain.Event{}, err
 	}
-	if c, err = m.complete(ctx, c); err != nil {
+	if c, err = m.told(c); err != nil {
 		return coldchain.Event{}, err
 	}
-	if c.Name == "receive" && c.Expiry != "" {
-		if c.ExpiresAt = coldchain.DayEnd(c.Expiry, m.loc); c.ExpiresAt == 0 {
-			return coldchain.Event{}, refusal("bad_request", "expiry %q: write the last day as 2027-01-31", c.Expiry)
-		}
-	}
-	if c.Name == "receive" && !m.o.Demo && len(c.Profile) >= 8 && strings.EqualFold(c.Profile[:8], "example-") {
-		return coldchain.Event{}, refusal("bad_request", "profile %s is an example: no batch is received under one; write a profile from the product's label", c.Profile)
+	if c, err = m.dated(c); err != nil {
+		return coldchain.Event{}, err
 	}
 	now := m.clock.now()
-	late := c.At != 0 && c.At <= m.e.Now()
+	past := c.At != 0 && c.At <= m.e.Now()
 	switch {
 	case c.At == 0:
 		c.At = m.instant()
 	case c.At > max(now, m.e.Now()+1):
 		return coldchain.Event{}, refusal("bad_request", "%s lies in the future: what happens is told when it happens", c.At)
-	case late && m.begun() > c.At:
+	case past && m.begun() > c.At:
 		return coldchain.Event{}, refusal("bad_request", "%s lies before this record, which begins at %s", c.At, m.begun())
 	}
-	ev, err := m.e.Order(c)
+	list, err := m.e.Orders(c)
 	if err != nil {
-		return ev, err
+		return coldchain.Event{}, err
 	}
+	from := slices.MinFunc(list, func(a, b coldchain.Event) int { return cmp.Compare(a.Earliest(), b.Earliest()) }).Earliest()
+	late := from <= m.e.Now()
 	s := coldchain.Step{At: max(c.At, m.e.Now())}
-	if late {
-		ev.Found = now
+	if late && s.At > m.e.Now() {
+		// What falls due until now is told as ever, before all is judged anew.
+		due := coldchain.Step{At: s.At}
+		m.e.Tick(s.At)
+		if m.collect(&due); len(due.Events) > 0 {
+			if err := m.commit(ctx, due); err != nil {
+				return coldchain.Event{}, err
+			}
+		}
 	}
-	m.add(&s, ev)
-	ev = s.Events[0]
+	for _, ev := range list {
+		if past {
+			ev.Found = now
+		}
+		ev.Text = m.toWrite(ev)
+		m.add(&s, ev)
+	}
+	list = slices.Clone(s.Events)
+	ev := list[0]
 	if late {
-		if err := m.rejudge(ctx, &s, ev); err != nil {
+		if err := m.rejudge(ctx, &s, list...); err != nil {
 			return ev, fmt.Errorf("judge anew: %w", err)
 		}
+		if s.At.Sub(from) > time.Hour {
+			m.saved = 0 // without a checkpoint that knows it, a restart would take as long
+		}
 	} else {
-		if err := m.e.Apply(ev); err != nil {
-			return ev, fmt.Errorf("carry out %s: %w", ev.Kind, err)
+		for _, ev := range list {
+			if err := m.e.Apply(ev); err != nil {
+				return ev, fmt.Errorf("carry out %s: %w", ev.Kind, err)
+			}
 		}
 		m.e.Tick(s.At)
 		m.collect(&s)
@@ -149,18 +168,50 @@ func (m *Monitor) order(ctx context.Context, c coldchain.Command) (coldchain.Eve
 	return ev, m.commit(ctx, s)
 }
 
+// dated finds the ends of the days that a command names, by the site's clocks,
+// and refuses labels that are for show.
+func (m *Monitor) dated(c coldchain.Command) (coldchain.Command, error) {
+	if c.Name == "receive" && c.Expiry != "" {
+		if c.ExpiresAt = coldchain.DayEnd(c.Expiry, m.loc); c.ExpiresAt == 0 {
+			return c, refusal("bad_request", "expiry %q: write the last day as 2027-01-31", c.Expiry)
+		}
+	}
+	if c.UseBy != "" {
+		if c.UseByAt = coldchain.DayEnd(c.UseBy, m.loc); c.UseByAt == 0 {
+			return c, refusal("bad_request", "use by %q: write the last day as 2027-01-31", c.UseBy)
+		}
+	}
+	if (c.Name == "receive" || c.Name == "adopt") && !m.o.Demo && len(c.Profile) >= 8 && strings.EqualFold(c.Profile[:8], "example-") {
+		return c, refusal("bad_request", "profile %s is an example: no batch is received under one; write a profile from the product's label", c.Profile)
+	}
+	return c, nil
+}
+
+// toWrite is what a person writes on a vial that was opened, in the site's
+// time; "" where there is nothing to write.
+func (m *Monitor) toWrite(ev coldchain.Event) string {
+	if ev.Kind != coldchain.BatchOpened || ev.UseByAt == 0 {
+		return ev.Text
+	}
+	by := timeOf(ev.UseByAt).In(m.loc)
+	if by.Equal(time.Date(by.Year(), by.Month(), by.Day(), 0, 0, 0, 0, m.loc)) {
+		return "USE BY the end of " + by.AddDate(0, 0, -1).Format("2 January 2006")
+	}
+	return "USE BY " + by.Format("15:04") + " on " + by.Format("2 January")
+}
+
 // begun is when the record begins.
 func (m *Monitor) begun() sensor.Instant { return m.origin }
 
-// rejudge judges the record anew with an event of the past in it, and tells
+// rejudge judges the record anew with events of the past in it, and tells
 // what is found that was not said before.
-func (m *Monitor) rejudge(ctx context.Context, s *coldchain.Step, late coldchain.Event) error {
+func (m *Monitor) rejudge(ctx context.Context, s *coldchain.Step, late ...coldchain.Event) error {
 	before := map[string]coldchain.BatchState{}
 	for _, b := range m.e.Batches() {
 		before[b.ID] = b
 	}
 	alarms := m.e.OpenAlarms()
-	told, err := m.rebuildWith(ctx, m.e.Now(), s.Imports, late)
+	told, err := m.rebuildWith(ctx, m.e.Now(), s.Imports, late...)
 	if err != nil {
 		return err
 	}
@@ -180,7 +231,8 @@ func (m *Monitor) rejudge(ctx context.Context, s *coldchain.Step, late coldchain
 				continue
 			}
 			tell(coldchain.Event{Time: r.At, Kind: coldchain.BatchQuarantined, Batch: b.ID, Unit: b.Unit, Profile: b.ProfileID, Rule: r.Rule, Vials: b.Vials, Lot: b.Lot,
-				Doubtful: r.Doubtful, Text: r.Text, Reason: "its record broke the rule " + r.Rule + ": " + r.Text})
+				Doubtful: r.Doubtful, Text: r.Text, Reason: r.Sentence()})
+			m.e.Void(b.ID)
 		}
 		if b.Verdict == coldchain.InExcursion && !old.Verdict.Flagged() {
 			text := "its storage was out of " + b.Profile.RangeText()
@@ -216,7 +268,9 @@ func (m *Monitor) rejudge(ctx context.Context, s *coldchain.Step, late coldchain
 }
 
 var orders = []coldchain.Kind{coldchain.ConfigChanged, coldchain.BatchReceived, coldchain.BatchPlaced, coldchain.BatchMoved, coldchain.BatchTakenOut,
-	coldchain.BatchReleased, coldchain.BatchDiscarded, coldchain.BatchUsed, coldchain.PaperAttached, coldchain.UnitCounted,
+	coldchain.BatchReleased, coldchain.BatchDiscarded, coldchain.BatchUsed,
+	coldchain.BatchReturned, coldchain.BatchSplit, coldchain.BatchOpened, coldchain.VialsUsed, coldchain.VialsDiscarded, coldchain.BatchHeld,
+	coldchain.LotRecalled, coldchain.DecisionProposed, coldchain.ProfileAdopted, coldchain.PaperAttached, coldchain.UnitCounted,
 	coldchain.ReadingsImported, coldchain.PlacementCorrected, coldchain.CalibrationCorrected}
 
 // rebuild judges the record up to until, from the newest checkpoint that
@@ -234,7 +288,7 @@ func (m *Monitor) rebuildWith(ctx context.Context, until sensor.Instant, imports
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
 	list = append(list, late...)
-	slices.SortStableFunc(list, func(a, b coldchain.Event) int { return cmp.Compare(a.Time, b.Time) })
+	slices.SortStableFunc(list, func(a, b coldchain.Event) int { return cmp.Compare(a.Earliest(), b.Earliest()) })
 	configs := slices.DeleteFunc(slices.Clone(list), func(e coldchain.Event) bool { return e.Kind != coldchain.ConfigChanged || e.Config == nil })
 	if len(configs) == 0 {
 		return nil, fmt.Errorf("read journal: it has no config_changed, though readings were judged up to %s", until)
@@ -313,9 +367,14 @@ func (m *Monitor) rebuildWith(ctx context.Context, until sensor.Instant, imports
 	}
 	e.Tick(until)
 	e.Quiet(false)
-	said, err := m.st.EventsOf(ctx, coldchain.BatchQuarantined, coldchain.BatchRejudged, coldchain.BatchReleased)
+	said, err := m.st.EventsOf(ctx, coldchain.Said...)
 	if err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	for _, ev := range late { // the journal will say it, too
+		if slices.Contains(coldchain.Said, ev.Kind) {
+			said = append(said, ev)
+		}
 	}
 	told := e.Latch(said, until)
 	m.e = e

@@ -1,8 +1,6 @@
 package monitor
 
 import (
-	"context"
-	"encoding/hex"
 	"fmt"
 	"net/url"
 	"strings"
@@ -33,21 +31,9 @@ func (m *Monitor) countsDue(s *coldchain.Snapshot, at sensor.Instant) (list []al
 	return list
 }
 
-// complete adds to a command what only the record knows: the size of a paper
-// that is attached, and whose the codes are that were scanned.
-func (m *Monitor) complete(ctx context.Context, c coldchain.Command) (coldchain.Command, error) {
-	if c.Name == "attach" && c.Paper != nil {
-		p := *c.Paper
-		if b, err := hex.DecodeString(p.SHA256); err != nil || len(b) != 32 {
-			return c, refusal("bad_request", "sha256 %q: it is 64 hex digits, as answered when the file was sent to /api/v1/files", p.SHA256)
-		}
-		data, err := m.File(ctx, p.SHA256)
-		if err != nil {
-			return c, err
-		}
-		p.Bytes = len(data)
-		c.Paper = &p
-	}
+// told adds to a command whose the codes are that were scanned, which only the
+// record knows.
+func (m *Monitor) told(c coldchain.Command) (coldchain.Command, error) {
 	if c.Name != "count" {
 		return c, nil
 	}

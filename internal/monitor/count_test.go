@@ -43,6 +43,10 @@ func (s *shelf) give(c coldchain.Command) (coldchain.Event, error) {
 	if c.By == "" {
 		c.By = "Anna Example"
 	}
+	c, err := s.m.papered(s.ctx, c) // as Do does, before it asks the loop
+	if err != nil {
+		return coldchain.Event{}, err
+	}
 	return s.m.order(s.ctx, c)
 }
 
@@ -343,5 +347,22 @@ func TestAPaperOfThePast(t *testing.T) {
 			t.Errorf("%+v", b)
 		}
 		s.sameAfterRestart()
+	})
+}
+
+// Whatever a scanner reads is the id of a batch, or refused with a reason.
+func FuzzBoxOf(f *testing.F) {
+	for _, s := range []string{"EX-1", " ex-1\r", "http://h/b/EX-1", "http://h:8080/x/b/EX-1?y#z", "https://h/b/", "]d2010950600013435210L5\x1d2177", "(01)09506000134352(10)L5(21)77", "(01)1", "=", "\x00", "//b/EX"} {
+		f.Add(s)
+	}
+	batches := []coldchain.BatchState{{ID: "EX-5", GTIN: "09506000134352", Lot: "L5", Serial: "77", Unit: "f1"}, {ID: "EX-6", GTIN: "09506000134352", Lot: "L6"}, {ID: "EX-7", GTIN: "09506000134352", Lot: "l6"}}
+	m := New(nil, Options{})
+	m.loc, m.clock = time.UTC, newClock(time.Now, 0)
+	f.Fuzz(func(t *testing.T, code string) {
+		id, err := m.boxOf(code, "f1", batches)
+		var no *coldchain.Refusal
+		if err == nil && !coldchain.ValidID(id) || err != nil && (!errors.As(err, &no) || no.Message == "" || id != "") {
+			t.Errorf("%q: %q, %v", code, id, err)
+		}
 	})
 }

@@ -32,11 +32,20 @@ func mishandled(s *coldchain.Snapshot, at sensor.Instant) (list []alert.Alarm) {
 			list = append(list, alert.Alarm{Key: "put_back/" + b.ID + "/" + b.OutsideSince.String(), Kind: alert.Other, Severity: alert.Warning, Rule: RulePutBack, Batch: b.ID,
 				Text: fmt.Sprintf("batch %s has been out of every unit for more than 15 min: put it back, use it, or say what became of it", b.ID)})
 		}
-		if b.Verdict == coldchain.Used && b.Ended != nil && at < b.Ended.Add(usedTold) {
-			if why := b.Blocked(*b.Ended); len(why) > 0 {
-				list = append(list, alert.Alarm{Key: "used/" + b.ID, Kind: alert.Other, Severity: alert.Critical, Rule: RuleUsedWhileBlocked, Batch: b.ID,
-					Text: fmt.Sprintf("batch %s was used although it was not to be: %s", b.ID, strings.Join(why, "; "))})
+		for _, u := range b.Uses {
+			if u.Discarded || at >= u.At.Add(usedTold) {
+				continue
 			}
+			why := b.Blocked(u.At)
+			if len(why) == 0 {
+				continue
+			}
+			key, what := "used/"+b.ID, "batch "+b.ID
+			if b.Verdict != coldchain.Used || b.Ended == nil || *b.Ended != u.At {
+				key, what = key+"/"+u.At.String(), fmt.Sprintf("%d of batch %s", u.Count, b.ID)
+			}
+			list = append(list, alert.Alarm{Key: key, Kind: alert.Other, Severity: alert.Critical, Rule: RuleUsedWhileBlocked, Batch: b.ID,
+				Text: fmt.Sprintf("%s was used although it was not to be: %s", what, strings.Join(why, "; "))})
 		}
 	}
 	return list

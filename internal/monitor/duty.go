@@ -156,6 +156,12 @@ func (m *Monitor) situation(s *coldchain.Snapshot, at sensor.Instant) alert.Situ
 	for i := range sit.Units {
 		slices.SortStableFunc(sit.Units[i].Batches, byUrgency)
 	}
+	rescues := coldchain.RescuesInTrouble(s)
+	for i := range sit.Units {
+		if list := rescues[sit.Units[i].ID]; len(list) > 0 {
+			sit.Units[i].Moves, sit.Units[i].Sought = movesOf(list), true
+		}
+	}
 	for _, a := range s.Alarms {
 		if a.State == "" { // not one that the desk itself has found
 			sit.Alarms = append(sit.Alarms, m.alarmOf(s, a))
@@ -224,10 +230,13 @@ func batchOf(b *coldchain.BatchState) alert.Batch {
 			x.Text = r.Text
 		}
 	}
-	if b.LostAt == nil {
+	// The early end of what is foretold gets people up in time; whoever is told
+	// the middle comes too late in half of the nights.
+	first := b.FirstLost()
+	if first == nil || b.Now == coldchain.NowInRange && b.LostAt == nil { // it is only on its way there
 		return x
 	}
-	x.LostAt = timeOf(*b.LostAt)
+	x.LostAt = timeOf(*first)
 	x.UrgentAt = x.LostAt.Add(-urgentLeft)
 	for _, a := range b.Allowance {
 		if a.RunsOut == nil || a.TotalS <= 0 {
@@ -238,6 +247,32 @@ func batchOf(b *coldchain.BatchState) alert.Batch {
 		}
 	}
 	return x
+}
+
+// movesOf are the refuges that rooms were found in, each with its batches.
+func movesOf(list []coldchain.Rescue) (moves []alert.Move) {
+	at := map[string]int{}
+	for i := range list {
+		to := list[i].Target()
+		if to == nil {
+			continue
+		}
+		j, ok := at[to.Unit]
+		if !ok {
+			j = len(moves)
+			at[to.Unit] = j
+			m := alert.Move{To: to.Name, Boxes: to.Boxes}
+			if to.Temp != nil {
+				m.Temp = coldchain.Degrees(*to.Temp)
+			}
+			if to.Room != nil {
+				m.Room = *to.Room
+			}
+			moves = append(moves, m)
+		}
+		moves[j].Batches = append(moves[j].Batches, list[i].Batch)
+	}
+	return moves
 }
 
 // byUrgency puts first what is lost first, then what is lost already.

@@ -172,7 +172,7 @@ func plain(list []coldchain.BatchState) []coldchain.BatchState {
 	for i := range list {
 		b := &list[i]
 		*b = coldchain.BatchState{ID: b.ID, Verdict: b.Verdict, Since: b.Since, Reasons: slices.Clone(b.Reasons), Exposure: b.Exposure, Allowance: slices.Clone(b.Allowance)}
-		b.LostAt = nil // a forecast, like RunsOut
+		b.LostAt, b.Forecasts = nil, nil // like RunsOut no finding
 		for j := range b.Allowance {
 			b.Allowance[j].RunsOut = nil
 		}

@@ -48,21 +48,36 @@ func (m *Monitor) recalled(ctx context.Context, from, until sensor.Instant, even
 }
 
 // because says which data made the record be judged anew.
-func because(late coldchain.Event) string {
-	switch late.Kind {
-	case coldchain.ReadingsImported:
-		return fmt.Sprintf("the recording of %s was imported (file %s, SHA-256 %s)", late.Probe, late.Readout.Name, late.Readout.SHA256)
-	case coldchain.PlacementCorrected:
-		return fmt.Sprintf("event %d was corrected: it happened at %s, not at %s", late.Corrects, late.Time, late.Start)
-	case coldchain.CalibrationCorrected:
-		return fmt.Sprintf("the calibration of probe %s was corrected from %s on", late.Probe, late.Start)
+func because(late []coldchain.Event) string {
+	var list []string
+	for _, e := range late {
+		if text := becauseOf(e); !slices.Contains(list, text) {
+			list = append(list, text)
+		}
 	}
-	return fmt.Sprintf("%s at %s was told late", strings.ReplaceAll(string(late.Kind), "_", " "), late.Time)
+	return strings.Join(list, "; ")
+}
+
+func becauseOf(e coldchain.Event) string {
+	switch e.Kind {
+	case coldchain.ReadingsImported:
+		return fmt.Sprintf("the recording of %s was imported (file %s, SHA-256 %s)", e.Probe, e.Readout.Name, e.Readout.SHA256)
+	case coldchain.PlacementCorrected:
+		return fmt.Sprintf("event %d was corrected: it happened at %s, not at %s", e.Corrects, e.Time, e.Start)
+	case coldchain.CalibrationCorrected:
+		return fmt.Sprintf("the calibration of probe %s was corrected from %s on", e.Probe, e.Start)
+	case coldchain.ProfileAdopted:
+		return fmt.Sprintf("another revision of profile %s was adopted for batch %s", e.Profile, e.Batch)
+	}
+	if e.OutForS > 0 {
+		return fmt.Sprintf("batch %s was out for %s before it came into %s", e.Batch, coldchain.Span(e.OutForS), e.Unit)
+	}
+	return fmt.Sprintf("%s at %s was told late", strings.ReplaceAll(string(e.Kind), "_", " "), e.Time)
 }
 
 // tellRejudged tells of each batch what the new judgement has changed, and why.
 // What was said before stays in the journal.
-func (m *Monitor) tellRejudged(s *coldchain.Step, before map[string]coldchain.BatchState, late coldchain.Event) {
+func (m *Monitor) tellRejudged(s *coldchain.Step, before map[string]coldchain.BatchState, late []coldchain.Event) {
 	for _, b := range m.e.Batches() {
 		old, known := before[b.ID]
 		if !known {

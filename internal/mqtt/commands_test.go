@@ -207,10 +207,15 @@ func TestEventsAreFlat(t *testing.T) {
 		name, _, _ := strings.Cut(own.Field(i).Tag.Get("json"), ",")
 		names[name] = true
 	}
-	for _, inner := range []reflect.Type{reflect.TypeFor[coldchain.Call](), reflect.TypeFor[coldchain.Check]()} {
-		for i := range inner.NumField() {
-			if name, _, _ := strings.Cut(inner.Field(i).Tag.Get("json"), ","); names[name] {
-				t.Errorf("%s is a field of an event and of its %s: one would hide the other", name, inner.Name())
+	for _, inner := range []struct {
+		prefix string
+		of     reflect.Type
+	}{{"", reflect.TypeFor[coldchain.Call]()}, {"", reflect.TypeFor[coldchain.Check]()}, {"arrival_", reflect.TypeFor[coldchain.Arrival]()}, {"origin_", reflect.TypeFor[coldchain.Origin]()},
+		{"paper_", reflect.TypeFor[coldchain.Paper]()}, {"readout_", reflect.TypeFor[coldchain.Readout]()}} {
+		for i := range inner.of.NumField() {
+			name, _, _ := strings.Cut(inner.of.Field(i).Tag.Get("json"), ",")
+			if name = inner.prefix + name; names[name] {
+				t.Errorf("%s is a field of an event and of its %s: one would hide the other", name, inner.of.Name())
 			}
 		}
 	}

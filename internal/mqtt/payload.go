@@ -26,31 +26,6 @@ func (f fields) temp(key string, v *sensor.Temp) {
 	}
 }
 
-// merge adds the fields of a struct, lists joined by commas. None of its own
-// is a struct.
-func (f fields) merge(v any) error {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return err
-	}
-	for k, x := range m {
-		if x[0] != '[' {
-			f[k] = x
-			continue
-		}
-		var list []string
-		if err := json.Unmarshal(x, &list); err != nil {
-			return fmt.Errorf("flatten %s: %w", k, err)
-		}
-		f[k] = strings.Join(list, ",")
-	}
-	return nil
-}
-
 // json writes the fields in the order of their names. They are all of kinds
 // that can be written.
 func (f fields) json() []byte {
@@ -76,6 +51,12 @@ func (t topics) unitState(u *coldchain.UnitState, fresh bool) []byte {
 	}
 	if a := t.alarmState(u.ID); a != "" {
 		f["alarm_state"] = a
+	}
+	if u.CountedAt != 0 {
+		f["counted"] = u.CountedAt.String()
+	}
+	if u.CountDue != 0 {
+		f["count_due"] = u.CountDue.String()
 	}
 	t.contacts(f, u)
 	f.temp("temperature_celsius", u.Temp)
@@ -153,7 +134,32 @@ func (t topics) batchState(b *coldchain.BatchState) []byte {
 	if len(rules) > 0 {
 		f["reasons"] = strings.Join(rules, ",")
 	}
+	t.life(f, b)
 	return f.json()
+}
+
+// life tells of a batch where it came from, whether it is opened, and what it
+// waits for.
+func (t topics) life(f fields, b *coldchain.BatchState) {
+	missing := make([]string, len(b.Missing))
+	for i, k := range b.Missing {
+		missing[i] = string(k)
+	}
+	f["papers_missing"] = len(missing)
+	for k, v := range map[string]string{"missing": strings.Join(missing, ","), "from_batch": b.FromBatch, "stage": string(b.Stage)} {
+		if v != "" {
+			f[k] = v
+		}
+	}
+	if b.OpenedAt != nil {
+		f["opened"] = b.OpenedAt.String()
+	}
+	if b.UseByAt != nil {
+		f["use_by"], f["use_by_unix_ms"] = b.UseByAt.String(), int64(*b.UseByAt)
+	}
+	if b.Proposal != nil {
+		f["proposed"] = b.Proposal.Decision
+	}
 }
 
 // entry gives what is published of a place in the record.
@@ -169,25 +175,10 @@ func (t topics) entry(e coldchain.Entry, now time.Time) ([]message, error) {
 
 // event gives an event's message, and those of the units whose alarm it is.
 func (t topics) event(e *coldchain.Event, now time.Time) ([]message, error) {
-	// The whole config and the text of messages are in the journal; they are
-	// no messages themselves.
 	ev := e.Public()
-	call, check := ev.Call, ev.Check
-	ev.Config, ev.Call, ev.Check = nil, nil, nil
 	f := fields{}
-	if err := f.merge(ev); err != nil {
+	if err := f.event(ev); err != nil {
 		return nil, fmt.Errorf("publish event %d: %w", e.Seq, err)
-	}
-	if call != nil {
-		call.Body = ""
-		if err := f.merge(call); err != nil {
-			return nil, fmt.Errorf("publish event %d: %w", e.Seq, err)
-		}
-	}
-	if check != nil {
-		if err := f.merge(check); err != nil {
-			return nil, fmt.Errorf("publish event %d: %w", e.Seq, err)
-		}
 	}
 	f["record"] = t.s.Record
 	f["seq"] = e.Seq

@@ -21,6 +21,9 @@ type Label struct {
 	Expiry string // YYYY-MM-DD; "" none
 	Range  string // "2–8 °C"
 	URL    string // what the code opens
+	// Head and Foot stand on what is opened, in place of its last day: until when
+	// it may be used, large, and from when; "" where it is not.
+	Head, Foot string
 }
 
 // A Size is a label's, in millimetres; Sheet labels lie on A4 paper.
@@ -131,23 +134,18 @@ func draw(pdf *fpdf.Fpdf, x, y float64, size Size, l Label) error {
 		margin = 5 // no printer reaches a sheet's edge
 	}
 	left, width := x+side, size.Width-side-margin
-	lines := []struct{ text, style string }{{l.Batch, "B"}, {"Lot " + l.Lot, ""}, {"Last day " + l.Expiry, ""}, {"Keep at " + l.Range, ""}}
-	if l.Lot == "" {
-		lines[1].text = ""
+	lines := l.lines()
+	all := 1.0 // half a line above, and half a line below
+	for _, line := range lines {
+		all += line.rows
 	}
-	if l.Expiry == "" {
-		lines[2].text = ""
-	}
-	height := size.Height / float64(len(lines)+1)
-	at := y + height/2
-	for i, line := range lines {
+	at := y + size.Height/all/2
+	for _, line := range lines {
 		if line.text == "" {
 			continue
 		}
-		points := height / 0.3528 * 0.72 // a point is 0.3528 mm
-		if i == 0 {
-			points *= 1.3
-		}
+		height := size.Height / all * line.rows
+		points := size.Height / all * line.size / 0.3528 * 0.72 // a point is 0.3528 mm
 		pdf.SetFont("Helvetica", line.style, points)
 		// A long id is set smaller rather than cut off.
 		if have := pdf.GetStringWidth(tr(line.text)); have > width {
@@ -158,6 +156,28 @@ func draw(pdf *fpdf.Fpdf, x, y float64, size Size, l Label) error {
 		at += height
 	}
 	return nil
+}
+
+// A textLine of a label takes so many rows, and letters of a size against the
+// usual.
+type textLine struct {
+	text, style string
+	rows, size  float64
+}
+
+// lines are those of the label, from above; "" where something is not known.
+func (l Label) lines() []textLine {
+	lot, day := "Lot "+l.Lot, "Last day "+l.Expiry
+	if l.Lot == "" {
+		lot = ""
+	}
+	if l.Expiry == "" {
+		day = ""
+	}
+	if l.Head != "" {
+		return []textLine{{l.Batch, "B", 1, 1.2}, {l.Head, "B", 1.8, 2.2}, {l.Foot, "B", 1, 1.1}, {lot, "", 1, 1}}
+	}
+	return []textLine{{l.Batch, "B", 1, 1.3}, {lot, "", 1, 1}, {day, "", 1, 1}, {"Keep at " + l.Range, "", 1, 1}}
 }
 
 func dark(r, g, b, _ uint32) bool { return r+g+b < 3*0x8000 }

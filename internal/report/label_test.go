@@ -19,53 +19,63 @@ func example() Label {
 func TestLabelsAreReadBack(t *testing.T) {
 	for _, size := range Sizes() {
 		t.Run(size.Name, func(t *testing.T) {
-			var b bytes.Buffer
-			if err := WriteLabels(&b, size, []Label{example(), example()}); err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.HasPrefix(b.Bytes(), []byte("%PDF-")) {
-				t.Fatalf("no PDF: %.20q", b.Bytes())
-			}
-			again := bytes.Buffer{}
-			if err := WriteLabels(&again, size, []Label{example(), example()}); err != nil || !bytes.Equal(b.Bytes(), again.Bytes()) {
-				t.Errorf("the same labels are other bytes (%v)", err)
-			}
-			for _, program := range []string{"pdftotext", "pdftoppm", "zbarimg"} {
-				if _, err := exec.LookPath(program); err != nil {
-					t.Skipf("%s is not installed: labels are not read back (Debian: poppler-utils, zbar-tools)", program)
-				}
-			}
-			dir := t.TempDir()
-			file := filepath.Join(dir, "labels.pdf")
-			if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			text, err := exec.Command("pdftotext", "-layout", file, "-").Output()
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, want := range []string{"EX-0412", "Lot 0412/B", "Last day 2027-01-31", "Keep at -90 to -60 °C"} {
-				if strings.Count(string(text), want) != 2 {
-					t.Errorf("%q is not there twice in\n%s", want, text)
-				}
-			}
-			if out, err := exec.Command("pdftoppm", "-r", "300", "-f", "1", "-l", "1", "-png", file, filepath.Join(dir, "page")).CombinedOutput(); err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			pages, err := filepath.Glob(filepath.Join(dir, "page*.png"))
-			if err != nil || len(pages) != 1 {
-				t.Fatalf("%v %v", pages, err)
-			}
-			scanned, err := exec.Command("zbarimg", "--quiet", "--raw", pages[0]).Output()
-			if err != nil {
-				t.Fatalf("a scanner finds nothing: %v", err)
-			}
-			for line := range strings.Lines(string(scanned)) {
-				if strings.TrimSpace(line) != example().URL {
-					t.Errorf("a scanner reads %q", line)
-				}
-			}
+			readBack(t, size, example(), "EX-0412", "Lot 0412/B", "Last day 2027-01-31", "Keep at -90 to -60 °C")
 		})
+		t.Run(size.Name+" opened", func(t *testing.T) {
+			l := example()
+			l.Head, l.Foot = "USE BY 13:05", "2 May, mixed 09:05"
+			readBack(t, size, l, "EX-0412", "USE BY 13:05", "2 May, mixed 09:05", "Lot 0412/B")
+		})
+	}
+}
+
+// readBack makes two labels, and lets other programs read them.
+func readBack(t *testing.T, size Size, label Label, wants ...string) {
+	var b bytes.Buffer
+	if err := WriteLabels(&b, size, []Label{label, label}); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasPrefix(b.Bytes(), []byte("%PDF-")) {
+		t.Fatalf("no PDF: %.20q", b.Bytes())
+	}
+	again := bytes.Buffer{}
+	if err := WriteLabels(&again, size, []Label{label, label}); err != nil || !bytes.Equal(b.Bytes(), again.Bytes()) {
+		t.Errorf("the same labels are other bytes (%v)", err)
+	}
+	for _, program := range []string{"pdftotext", "pdftoppm", "zbarimg"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("%s is not installed: labels are not read back (Debian: poppler-utils, zbar-tools)", program)
+		}
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "labels.pdf")
+	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err := exec.Command("pdftotext", "-layout", file, "-").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range wants {
+		if strings.Count(string(text), want) != 2 {
+			t.Errorf("%q is not there twice in\n%s", want, text)
+		}
+	}
+	if out, err := exec.Command("pdftoppm", "-r", "300", "-f", "1", "-l", "1", "-png", file, filepath.Join(dir, "page")).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	pages, err := filepath.Glob(filepath.Join(dir, "page*.png"))
+	if err != nil || len(pages) != 1 {
+		t.Fatalf("%v %v", pages, err)
+	}
+	scanned, err := exec.Command("zbarimg", "--quiet", "--raw", pages[0]).Output()
+	if err != nil {
+		t.Fatalf("a scanner finds nothing: %v", err)
+	}
+	for line := range strings.Lines(string(scanned)) {
+		if strings.TrimSpace(line) != label.URL {
+			t.Errorf("a scanner reads %q", line)
+		}
 	}
 }
 

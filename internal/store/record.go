@@ -167,15 +167,29 @@ func writeEvent(ctx context.Context, tx *sql.Tx, e coldchain.Event) error {
 			_, err = tx.ExecContext(ctx, query, args...)
 		}
 	}
-	leave := func() { exec("UPDATE placement SET until = ? WHERE batch = ? AND until IS NULL", e.Time, e.Batch) }
+	leave := func() {
+		out := e.Earliest()
+		exec("UPDATE placement SET until = ? WHERE batch = ? AND since < ? AND (until IS NULL OR until > ?)", out, e.Batch, e.Time, out)
+	}
 	switch e.Kind {
 	case coldchain.BatchReceived:
 		exec("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)", e.Batch, e.Profile, e.Lot, e.Vials, e.Expiry, e.Time)
-	case coldchain.BatchPlaced, coldchain.BatchMoved:
+	case coldchain.BatchPlaced, coldchain.BatchMoved, coldchain.BatchReturned:
 		leave()
 		exec("INSERT INTO placement VALUES (?, ?, ?, NULL)", e.Batch, e.Time, e.Unit)
 	case coldchain.BatchTakenOut:
 		leave()
+	case coldchain.BatchSplit, coldchain.BatchOpened:
+		if e.FromBatch == "" {
+			break
+		}
+		exec("INSERT INTO batch SELECT ?, profile, lot, ?, expiry, received, NULL, NULL FROM batch WHERE id = ?", e.Batch, e.Count, e.FromBatch)
+		exec("INSERT INTO placement SELECT ?1, since, unit, CASE WHEN until <= ?2 THEN until END FROM placement WHERE batch = ?3 AND since <= ?2", e.Batch, e.Time, e.FromBatch)
+		exec("UPDATE batch SET vials = ? WHERE id = ?", e.Vials, e.FromBatch)
+	case coldchain.VialsUsed, coldchain.VialsDiscarded:
+		exec("UPDATE batch SET vials = ? WHERE id = ?", e.Vials, e.Batch)
+	case coldchain.ProfileAdopted:
+		exec("UPDATE batch SET profile = ? WHERE id = ?", e.Profile, e.Batch)
 	case coldchain.ReadingsImported:
 		if e.Batch != "" {
 			exec("INSERT OR REPLACE INTO placement VALUES (?, ?, ?, ?)", e.Batch, e.Start, e.Unit, e.End)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -119,16 +120,36 @@ func (s *Server) unit(w http.ResponseWriter, r *http.Request) {
 	fail(w, http.StatusNotFound, "not_found", fmt.Sprintf("no unit %q is configured", r.PathValue("id")))
 }
 
+// rescues tell where the unit's batches can go, the most urgent first.
+func (s *Server) rescues(w http.ResponseWriter, r *http.Request) {
+	snap := s.m.Snapshot()
+	for i := range snap.Units {
+		u := &snap.Units[i]
+		if !strings.EqualFold(u.ID, r.PathValue("id")) {
+			continue
+		}
+		list := coldchain.Rescues(snap, u.ID)
+		if list == nil {
+			list = []coldchain.Rescue{}
+		}
+		answer(w, map[string]any{"record": snap.Record, "at": snap.At, "unit": u.ID, "in_trouble": u.InTrouble(), "rescues": list})
+		return
+	}
+	fail(w, http.StatusNotFound, "not_found", fmt.Sprintf("no unit %q is configured", r.PathValue("id")))
+}
+
 // batchView is a batch as the API tells it: as in a replay, with the words.
 type batchView struct {
 	coldchain.BatchState
-	Range   string          `json:"range"` // of its profile, in words
-	Flagged bool            `json:"flagged"`
-	Words   coldchain.Words `json:"words"`
+	Range    string              `json:"range"` // of its profile, in words
+	Flagged  bool                `json:"flagged"`
+	Words    coldchain.Words     `json:"words"`
+	VialText *coldchain.VialText `json:"vial_text,omitempty"` // what stands on a vial that is opened
 }
 
 func (s *Server) viewBatch(snap *coldchain.Snapshot, b *coldchain.BatchState) batchView {
-	return batchView{*b, b.Profile.RangeText(), b.Verdict.Flagged(), b.Words(s.reader(snap), unitOf(snap, b.Unit))}
+	r := s.reader(snap)
+	return batchView{*b, b.Profile.RangeText(), b.Verdict.Flagged(), b.Words(r, unitOf(snap, b.Unit)), b.VialText(r)}
 }
 
 func unitOf(s *coldchain.Snapshot, id string) *coldchain.UnitState {
@@ -177,7 +198,25 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "not_found", fmt.Sprintf("no batch %q is known here", r.PathValue("id")))
 		return
 	}
-	answer(w, s.viewBatch(snap, b))
+	signed, err := s.signatures(r.Context(), b.ID)
+	if err != nil {
+		fail(w, http.StatusInternalServerError, "internal", err.Error())
+		return
+	}
+	answer(w, struct {
+		batchView
+		Facts      []coldchain.Fact      `json:"facts"`
+		Signatures []coldchain.Signature `json:"signatures"`
+	}{s.viewBatch(snap, b), b.Facts(s.reader(snap)), signed})
+}
+
+// signatures are what people have decided of a batch.
+func (s *Server) signatures(ctx context.Context, id string) ([]coldchain.Signature, error) {
+	list, err := s.m.EventsOf(ctx, coldchain.SignedKinds()...)
+	if err != nil {
+		return nil, fmt.Errorf("read decisions: %w", err)
+	}
+	return coldchain.Signatures(list, id), nil
 }
 
 func (s *Server) alarms(w http.ResponseWriter, _ *http.Request) {

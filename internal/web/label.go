@@ -12,6 +12,7 @@ import (
 
 type labelView struct {
 	ID, Lot, Foot, Unit string
+	Ahead               string // when it is over its limit if nobody comes
 	Words               coldchain.Words
 	Facts               []coldchain.Fact
 	Papers              []paperView
@@ -41,13 +42,22 @@ func (s *Server) label(w http.ResponseWriter, r *http.Request) {
 	}
 	v.ID, v.Lot = b.ID, b.Lot
 	u := unitOf(snap, b.Unit)
-	v.Words, v.Facts = b.Words(reader, u), b.Facts(reader)
+	v.Words, v.Facts, v.Ahead = b.Words(reader, u), b.Facts(reader), b.ForecastText(reader)
 	for _, p := range b.Papers {
 		checked := "attached " + reader.Day(p.At)
 		if p.Checked != "" {
 			checked = "checked by " + p.Checked + ", " + checked
 		}
 		v.Papers = append(v.Papers, paperView{Href: "/b/" + b.ID + "/papers/" + p.SHA256, Kind: p.Kind.Text(), Name: p.Name, Checked: checked})
+	}
+	signed, err := s.signatures(r.Context(), b.ID)
+	if err != nil {
+		// The page says without it what matters, and that something is wrong.
+		s.o.Log.Error("decisions of a batch cannot be read", "batch", b.ID, "cause", err)
+		v.Facts = append(v.Facts, coldchain.Fact{Name: "Decided", Text: "this cannot be read: see the log"})
+	}
+	for _, x := range signed {
+		v.Facts = append(v.Facts, coldchain.Fact{Name: "Decided", Text: x.Text(reader)})
 	}
 	if now.Sub(snap.Made) > max(3*s.o.Interval, 5*time.Second) && v.Words.Tone == "ok" {
 		v.Words = coldchain.Words{Headline: "OLD ANSWER: LOAD AGAIN", Do: "The monitor has not answered since " + snap.Made.Time().In(loc).Format("15:04:05") + ".", Tone: "wait"}

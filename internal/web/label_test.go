@@ -22,9 +22,9 @@ func lifeDesk(t *testing.T) (d *desk, sha string) {
 		t.Fatal(err)
 	}
 	now := sensor.At(time.Now())
-	from, opened, until := now.Add(-72*time.Hour), now.Add(-time.Hour), now.Add(3*time.Hour)
+	from, opened := now.Add(-72*time.Hour), now.Add(-time.Hour)
 	b := &d.snap.Batches[0]
-	b.Vials, b.FromBatch, b.Stage, b.OpenedAt, b.UseByAt, b.RecordFrom = 3, "EX-0", coldchain.InUse, &opened, &until, &from
+	b.Vials, b.FromBatch, b.Stage, b.OpenedAt, b.RecordFrom = 3, "EX-0", coldchain.InUse, &opened, &from
 	b.Profile.InUse, b.Profile.Thaw = 4*time.Hour, coldchain.Thaw{For: time.Minute}
 	b.Exposure.FreezeThawAtLeast, b.Exposure.FreezeThawCycles = 1, 3
 	b.Origin = &coldchain.Origin{Maker: "A <Maker>", Product: "Exo", Source: "human", Tissue: "adipose tissue"}
@@ -46,9 +46,10 @@ func lifeDesk(t *testing.T) (d *desk, sha string) {
 func TestTheLabelTellsTheWholeLife(t *testing.T) {
 	d, sha := lifeDesk(t)
 	srv := serve(t, d, false, "")
+	d.tell(coldchain.Event{Seq: 7, Time: d.snap.At, Kind: coldchain.BatchReleased, Batch: "EX-1", By: "Ben Example", Reason: "the maker allows it"})
 	page := get(t, srv.URL+"/b/ex-1", 200)
-	for _, want := range []string{"<h1>✓ USE BY ", "the label says 4 h.", "<dt>Vials</dt><dd>3 left</dd>", "<dt>Split off</dt><dd>EX-0</dd>", "<dd>in use</dd>",
-		"at least 1, perhaps 3 times", "Exo; A &lt;Maker&gt;; human cells, adipose tissue", "logger fine, vials frozen hard", "before that: only what was told when it came.",
+	for _, want := range []string{"<h1>✓ USE BY ", "the label says 4 h.", "<dt>Vials</dt><dd>3 left</dd>", "<dt>Split off</dt><dd>EX-0</dd>", "<dd>in use</dd>", "Ben Example released: the maker allows it</dd>",
+		"at least 1 time, perhaps 3", "Exo; A &lt;Maker&gt;; human cells, adipose tissue", "logger fine, vials frozen hard", "before that: only what was told when it came.",
 		`<a href="/b/EX-1/papers/` + sha + `" download>coa &#34;übrig&#34;.pdf</a>: certificate of analysis, checked by Ben Example, attached `} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q:\n%s", want, page)
@@ -83,7 +84,7 @@ func TestTheLabelTellsTheWholeLife(t *testing.T) {
 		t.Error(body)
 	}
 	body = get(t, srv.URL+"/api/v1/batches/ex-1", 200)
-	if !strings.Contains(body, `"papers":[{"sha256":"`+sha+`"`) || !strings.Contains(body, `"origin":{"maker":"A \u003cMaker\u003e"`) {
+	if !strings.Contains(body, `"signatures":[{"seq":7,`) || !strings.Contains(body, `"papers":[{"sha256":"`+sha+`"`) || !strings.Contains(body, `"origin":{"maker":"A \u003cMaker\u003e"`) {
 		t.Error(body)
 	}
 	body = get(t, srv.URL+"/api/v1/units/fridge-1", 200)

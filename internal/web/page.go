@@ -37,6 +37,8 @@ type pageView struct {
 	Decide  []decision
 	More    int // decisions that are not listed
 	Ask     string
+
+	rescues map[string][]coldchain.Rescue // of the units in trouble
 }
 
 type alarmView struct {
@@ -89,7 +91,7 @@ func (s *Server) view(snap *coldchain.Snapshot) pageView {
 	if v.Site == "" {
 		v.Site = snap.Site.ID
 	}
-	v.People, v.Answers = snap.People, s.answers()
+	v.People, v.Answers, v.rescues = snap.People, s.answers(), coldchain.RescuesInTrouble(snap)
 	called := map[string]bool{}
 	for _, t := range gravestFirst(snap.Troubles) {
 		called[t.Key] = true

@@ -148,8 +148,11 @@ func (s *Server) Handler(trusted bool) http.Handler {
 	m.Handle("GET /page/", http.FileServerFS(files))
 	m.HandleFunc("GET /api/v1/units", s.units)
 	m.HandleFunc("GET /api/v1/units/{id}", s.unit)
+	m.HandleFunc("GET /api/v1/units/{id}/rescues", s.rescues)
 	m.HandleFunc("GET /api/v1/batches", s.batches)
 	m.HandleFunc("GET /api/v1/batches/{id}", s.batch)
+	m.HandleFunc("GET /api/v1/batches/{id}/like", s.like)
+	m.HandleFunc("GET /api/v1/recalls/{lot}", s.recall)
 	m.HandleFunc("GET /api/v1/probes", s.probes)
 	m.HandleFunc("GET /api/v1/probes/{id}", s.probe)
 	m.HandleFunc("GET /api/v1/alarms", s.alarms)
@@ -260,7 +263,12 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request, trusted bool) {
 		s.o.Log.Error("command failed", "command", c.Name, "batch", c.Batch, "alarm", c.Alarm, "cause", err)
 		fail(w, http.StatusInternalServerError, "internal", err.Error())
 	default:
-		answer(w, map[string]any{"event": ev.Public()})
+		all, err := s.ofOneCause(r.Context(), ev)
+		if err != nil {
+			s.o.Log.Error("what a command became cannot be told whole", "command", c.Name, "cause", err)
+			all = []coldchain.Event{ev.Public()} // it was done
+		}
+		answer(w, map[string]any{"event": ev.Public(), "events": all})
 	}
 }
 

@@ -28,6 +28,7 @@ type troubleView struct {
 	Lost     string // the batch that is over its limit first
 	Blocked  string // those that are
 	Do       []string
+	Moves    []moveView
 	Called   []calledView
 	Drill    bool
 	Folded   bool // it does not press: the answers are behind one touch
@@ -40,6 +41,9 @@ type troubleView struct {
 
 // A troubleLine is a unit as it stands: with Temp now, or the Last one.
 type troubleLine struct{ Title, Temp, Last, Range, Status, Icon, Tone, Trend string }
+
+// A moveView is where a batch of the trouble can go; To "" where it cannot.
+type moveView struct{ Batch, Vials, By, To, Why, Else string }
 
 type calledView struct{ Name, At string }
 
@@ -124,6 +128,9 @@ func viewTrouble(snap *coldchain.Snapshot, t *coldchain.Trouble, r coldchain.Rea
 		v.Where = "TEST, no danger"
 	case v.Where == "" && page.Site != "":
 		v.Where = page.Site
+	}
+	if t.State != "cleared" && !t.Drill {
+		v.Moves = viewMoves(page.rescues, t.Units, r)
 	}
 	if t.State != "cleared" {
 		v.Lost, v.Blocked = firstLost(snap, t.Units, r), blocked(snap, t.Units)
@@ -220,13 +227,54 @@ func todo(u *coldchain.UnitState) string {
 	return ""
 }
 
-// firstLost tells of the batch that is over its limit first if all stays as it
-// is; "" where nothing is known of one.
+// movesShown is how many batches a trouble tells of.
+const movesShown = 8
+
+// viewMoves tells where the batches of units can go, the most urgent first.
+// What is over its limit already stays, and is told as blocked.
+func viewMoves(all map[string][]coldchain.Rescue, units []string, r coldchain.Reader) (list []moveView) {
+	last := ""
+	for _, id := range units {
+		for _, x := range all[id] {
+			if x.Lost || len(list) == movesShown {
+				continue
+			}
+			v := moveView{Batch: x.Batch, Why: x.Reason}
+			if x.Vials > 0 {
+				v.Vials = fmt.Sprintf("%d vials", x.Vials)
+			}
+			if x.LostAt != nil {
+				v.By = clock(r, *x.LostAt)
+			}
+			for i := range x.Refuges {
+				if i == 0 {
+					v.To, v.Why = x.Refuges[i].Text(), x.Refuges[i].Reason
+					continue
+				}
+				if v.Else != "" {
+					v.Else += ", "
+				}
+				v.Else += x.Refuges[i].Text()
+			}
+			if to := x.Target(); to == nil {
+				last = ""
+			} else if to.Unit == last { // why is said above
+				v.Why, v.Else = "", ""
+			} else {
+				last = to.Unit
+			}
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// firstLost tells of the batch that is over its limit first if nobody comes; "" where nothing is known of one.
 func firstLost(snap *coldchain.Snapshot, units []string, r coldchain.Reader) string {
 	var first *coldchain.BatchState
 	for i := range snap.Batches {
 		b := &snap.Batches[i]
-		if b.LostAt != nil && slices.Contains(units, b.Unit) && (first == nil || *b.LostAt < *first.LostAt) {
+		if at := b.FirstLost(); at != nil && slices.Contains(units, b.Unit) && (first == nil || *at < *first.FirstLost()) {
 			first = b
 		}
 	}
@@ -237,11 +285,12 @@ func firstLost(snap *coldchain.Snapshot, units []string, r coldchain.Reader) str
 	if first.Vials > 0 {
 		what += fmt.Sprintf(" (%d vials)", first.Vials)
 	}
-	left := first.LostAt.Sub(r.Now).Seconds()
+	at := *first.FirstLost() // who goes by the middle of a forecast comes too late in half of the cases
+	left := at.Sub(r.Now).Seconds()
 	if left <= 0 {
 		return "First over its limit: " + what + ", now"
 	}
-	return "First over its limit: " + what + " at " + clock(r, *first.LostAt) + ", in " + coldchain.Span(left)
+	return "First over its limit: " + what + " at " + clock(r, at) + ", in " + coldchain.Span(left)
 }
 
 // blocked names the batches in the units that a person must decide on; ""

@@ -78,7 +78,7 @@ func (f *Fridge) At(at time.Time, medium sensor.Medium) float64 {
 		lag = f.Buffer.Seconds()
 	}
 	t := f.model(at)
-	v := f.cooled(t, lag)
+	v := f.Mean + f.swings(t, lag) + f.opened(t, lag)
 	for _, c := range f.Cuts {
 		from, to := f.model(c.From), f.model(c.To)
 		if t < from {
@@ -120,17 +120,26 @@ func (f Fridge) Source(medium sensor.Medium) Source {
 	return func(at time.Time) float64 { return f.At(at, medium) }
 }
 
-// cooled is the temperature while the compressor works: a swing through a lag
-// of first order is a smaller one that comes later, and a bump that decays
-// becomes the difference of two decays.
-func (f *Fridge) cooled(t, lag float64) float64 {
+// swings is how far the compressor has it from the mean: a swing through a lag
+// of first order is a smaller one that comes later. One that stands still for
+// ever swings nothing, and what was left of it decays.
+func (f *Fridge) swings(t, lag float64) float64 {
+	rest := 1.0
+	if !f.FailsAt.IsZero() {
+		if from := f.model(f.FailsAt); t > from {
+			t, rest = from, math.Exp(-(t-from)/lag)
+		}
+	}
 	w := 2 * math.Pi / f.Cycle.Seconds()
 	phase := unit(f.Seed, 0, 0) * 2 * math.Pi
-	v := f.Mean + f.Swing/math.Hypot(1, w*lag)*math.Sin(w*t+phase-math.Atan(w*lag))
+	return rest * f.Swing / math.Hypot(1, w*lag) * math.Sin(w*t+phase-math.Atan(w*lag))
+}
+
+// opened is what doors and defrosts add: a bump that decays becomes the
+// difference of two decays.
+func (f *Fridge) opened(t, lag float64) float64 {
 	const decay = 240 // s, of the air after the door is shut
-	v += f.bumps(t, lag, 1, f.DoorEvery.Seconds(), f.DoorRise, decay)
-	v += f.bumps(t, lag, 2, f.DefrostEvery.Seconds(), f.DefrostRise, 2*decay)
-	return v
+	return f.bumps(t, lag, 1, f.DoorEvery.Seconds(), f.DoorRise, decay) + f.bumps(t, lag, 2, f.DefrostEvery.Seconds(), f.DefrostRise, 2*decay)
 }
 
 // bumps adds what the last two periods have brought, one bump each.
