@@ -192,7 +192,7 @@ func TestALoggerThatCameWithABatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		sum := sha256.Sum256(csv("A7", list))
-		if e.Unit != "logger-A7" || e.Probe != "logger-A7" || e.Start != first || *e.End != received || e.Readout.SHA256 != hex.EncodeToString(sum[:]) || e.Readout.Good != 118 || e.Readout.Faults != 1 {
+		if e.Unit != "logger-A7" || e.Probe != "logger-A7" || e.Start != first || e.End != nil || e.Readout.SHA256 != hex.EncodeToString(sum[:]) || e.Readout.Good != 118 || e.Readout.Faults != 1 {
 			t.Errorf("told %+v, %+v", e, e.Readout)
 		}
 		again, err := r.imports(coldchain.Command{Batch: "X"}, "A7", list)
@@ -201,6 +201,9 @@ func TestALoggerThatCameWithABatch(t *testing.T) {
 		}
 		_, err = r.imports(coldchain.Command{Batch: "X"}, "A7", list[1:])
 		refused(t, err, "was in logger-A7 from")
+		if b := r.m.batchNamed("X"); b.Unit != "logger-A7" || len(b.Placements) != 1 || b.Placements[0].To != nil {
+			t.Errorf("until it is placed it is with its logger: %+v", b)
+		}
 		_, err = r.imports(coldchain.Command{Batch: "X"}, "B8", list)
 		refused(t, err, "may touch, not overlap")
 		if err := r.do("place", "X", "f1", 0); err != nil {
@@ -214,10 +217,10 @@ func TestALoggerThatCameWithABatch(t *testing.T) {
 			if b.Verdict != coldchain.Quarantined || b.RecordFrom == nil || *b.RecordFrom != first || b.Received != received || b.Exposure.AboveS != 120 || *b.Exposure.MaxC != 9000 {
 				t.Errorf("%s: %+v", when, b)
 			}
-			if len(b.Placements) != 2 || b.Placements[0].Unit != "logger-A7" || *b.Placements[0].To != received {
+			if len(b.Placements) != 2 || b.Placements[0].Unit != "logger-A7" || *b.Placements[0].To != b.Placements[1].From {
 				t.Errorf("%s: %+v", when, b.Placements)
 			}
-			if j := b.JudgedBy[0]; j.Probe != "logger-A7" || !strings.Contains(j.Instrument, "A7") || j.From != first || *j.To != received {
+			if j := b.JudgedBy[0]; j.Probe != "logger-A7" || !strings.Contains(j.Instrument, "A7") || j.From != first || *j.To != b.Placements[1].From {
 				t.Errorf("%s: judged by %+v", when, b.JudgedBy)
 			}
 			for _, u := range r.m.Snapshot().Units {
@@ -427,6 +430,12 @@ func TestAPlacementToldWrongly(t *testing.T) {
 		r.compareBatches("corrected again")
 		if b := r.m.batchNamed("X"); b.Exposure.AboveS != 40 || !b.Reasons[0].Unsupported || b.Verdict != coldchain.Quarantined {
 			t.Errorf("corrected again: %+v", b)
+		}
+		if _, err = correct(coldchain.Command{Batch: "X", Event: placed[0].Seq, At: early + 20_000}); err != nil {
+			t.Fatal(err)
+		}
+		if b := r.m.batchNamed("X"); b.Placements[0].From != early+20_000 || b.Exposure.AboveS != 50 {
+			t.Errorf("corrected a third time: %+v", b)
 		}
 		rejudged, err := r.st.EventsOf(r.ctx, coldchain.BatchRejudged)
 		must(err)
