@@ -134,7 +134,7 @@ func TestPapersOnTheCommandLine(t *testing.T) {
 		"batch attach EX-1 . --kind certificate --checked-by Ben --by Anna":              "at least one and at most 20 MB",
 		"batch attach EX-9 coa.pdf --kind certificate --checked-by Ben --by Anna":        "no batch EX-9 is known",
 		"batch attach EX-1 coa.pdf --kind label --checked-by Ben --by Anna --at tuesday": "write it as 2026-05-02T10:36:00Z",
-		"batch attach EX-1 --source fish --by Anna":                                      "it is one of plant, human, animal, other",
+		"batch attach EX-1 --source fish --by Anna":                                      "plant, human, animal or other",
 		"batch file EX-1":                       "batch EX-1 has no papers",
 		"batch file EX-9":                       "neither the SHA-256 of a paper, 64 hex digits, nor a batch",
 		"batch file " + strings.Repeat("0", 64): "no file",
@@ -152,7 +152,7 @@ func TestPapersOnTheCommandLine(t *testing.T) {
 		t.Error(shown)
 	}
 	var b batchWhole
-	if err := json.Unmarshal([]byte(step("batch show EX-1 --json", exitDone)), &b); err != nil || len(b.Papers) != 1 || b.Papers[0].SHA256 != sha || b.Origin == nil || b.Signatures == nil {
+	if err := json.Unmarshal([]byte(step("batch show EX-1 --json", exitDone)), &b); err != nil || len(b.Papers) != 1 || b.Papers[0].SHA256 != sha || b.Origin == nil || len(b.Facts) != 2 {
 		t.Errorf("%+v, %v", b, err)
 	}
 	back := func(line, path string) {
@@ -177,7 +177,7 @@ func TestPapersOnTheCommandLine(t *testing.T) {
 	step("batch file EX-1 -o second.pdf", exitFailed, "batch EX-1 has 2 papers; which is meant?", "other paper: coa.pdf")
 	step("batch discard EX-1 --reason spilled --by Anna", exitDone)
 	stop()
-	step("batch show EX-1", exitDone, "no daemon runs", "SHA-256 "+sha, "signed           20", "Anna discarded: spilled")
+	step("batch show EX-1", exitDone, "no daemon runs", "SHA-256 "+sha, "discarded        12 vials, 20", "by Anna: spilled")
 	back("batch file "+sha+" -o cold.pdf", "cold.pdf")
 }
 

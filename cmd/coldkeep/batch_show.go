@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"coldkeep/internal/coldchain"
-	"coldkeep/internal/store"
 	"coldkeep/sensor"
 )
 
@@ -40,11 +39,10 @@ func (c *batchShow) Run(a *app) error {
 	return showLife(a.out, b)
 }
 
-// batchWhole is a batch with what else is known, and all that was signed of it.
+// batchWhole is a batch with what else is known of it, in words.
 type batchWhole struct {
 	batchLine
-	Facts      []coldchain.Fact      `json:"facts"`
-	Signatures []coldchain.Signature `json:"signatures"`
+	Facts []coldchain.Fact `json:"facts"`
 }
 
 // wholeBatch asks the daemon for a batch, or reads it from the record of one
@@ -57,22 +55,13 @@ func wholeBatch(a *app, dir, id string) (b batchWhole, err error) {
 	if b.batchLine, err = batchNamed(a, dir, id); err != nil {
 		return b, err
 	}
-	st, err := store.OpenReadOnly(a.ctx, dir)
-	if err != nil {
-		return b, err
-	}
-	defer st.Close()
-	list, err := st.EventsOf(a.ctx, coldchain.SignedKinds()...)
-	if err != nil {
-		return b, fmt.Errorf("read decisions: %w", err)
-	}
 	b.Facts = b.BatchState.Facts(coldchain.Reader{Now: sensor.At(time.Now()), Location: time.UTC})
-	b.Signatures = coldchain.Signatures(list, b.ID)
 	return b, nil
 }
 
 // showLife prints what else is known of a batch: how it came and from where,
-// its papers and what is missing of them, and what was signed.
+// its papers and what is missing of them, what was signed, and where its vials
+// went.
 func showLife(out io.Writer, b batchWhole) error {
 	w := tabwriter.NewWriter(out, 17, 0, 2, ' ', 0)
 	if b.OpenedAt != nil {
@@ -90,8 +79,23 @@ func showLife(out io.Writer, b batchWhole) error {
 	if len(b.Missing) > 0 {
 		fmt.Fprintf(w, "missing\t%s: not for use until it is there\n", b.MissingText())
 	}
-	for _, s := range b.Signatures {
-		fmt.Fprintf(w, "signed\t%s, %s\n", s.At, s.What())
+	for _, u := range b.Uses {
+		what := "used"
+		if u.Discarded {
+			what = "discarded"
+		}
+		vials := "all"
+		if u.Count > 0 {
+			vials = fmt.Sprintf("%d vials", u.Count)
+		}
+		text := fmt.Sprintf("%s, %s, by %s", vials, u.At, u.By)
+		if u.Treatment != "" {
+			text += ", treatment " + u.Treatment
+		}
+		if u.Reason != "" {
+			text += ": " + u.Reason
+		}
+		fmt.Fprintf(w, "%s\t%s\n", what, text)
 	}
 	return w.Flush()
 }

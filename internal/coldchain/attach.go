@@ -13,9 +13,6 @@ import (
 // it says, in bytes.
 const maxName = 200
 
-// sources are those that an origin can have.
-var sources = []string{"plant", "human", "animal", "other"}
-
 // Text names the kind of paper for people.
 func (k PaperKind) Text() string {
 	switch k {
@@ -94,8 +91,8 @@ func (o Origin) tidy() (Origin, error) {
 			return o, refuse("bad_request", "the %s cannot be written like that: it is at most %d letters on one line", x.name, maxName)
 		}
 	}
-	if o.Source = strings.ToLower(o.Source); o.Source != "" && !slices.Contains(sources, o.Source) {
-		return o, refuse("bad_request", "source %q: it is one of %s", o.Source, strings.Join(sources, ", "))
+	if o.Source = strings.ToLower(o.Source); o.Source != "" && !slices.Contains(OriginSources, o.Source) {
+		return o, refuse("bad_request", "source %q: what its cells or vesicles come from is %s", o.Source, oneOf(OriginSources))
 	}
 	return o, nil
 }

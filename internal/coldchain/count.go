@@ -22,9 +22,9 @@ func (y *tally) begin(t sensor.Instant) {
 }
 
 // countDue is when all that is in the unit is to be counted next; 0 where it
-// never is, or nothing is in it.
+// never is, nothing is in it, or it left the config, which is an alarm already.
 func (u *unit) countDue() sensor.Instant {
-	if u.cfg.CountEvery == 0 || len(u.batches) == 0 {
+	if u.cfg.CountEvery == 0 || len(u.batches) == 0 || u.gone {
 		return 0
 	}
 	return max(u.tally.First, u.tally.Counted).Add(u.cfg.CountEvery)
@@ -168,7 +168,7 @@ func MendCount(ev Event, batches []BatchState) (list []string) {
 	}
 	for _, d := range ev.Differs {
 		if n := d.Recorded - d.Found; n > 0 {
-			list = append(list, fmt.Sprintf("`coldkeep batch use %s --count %d`, or discard them, as it was", d.Batch, n))
+			list = append(list, fmt.Sprintf("`coldkeep batch use %s --vials %d`, or discard them, as it was", d.Batch, n))
 			continue
 		}
 		list = append(list, fmt.Sprintf("%s has more vials than were received: look at their labels", d.Batch))

@@ -43,6 +43,13 @@ func (b *BatchState) Facts(r Reader) (list []Fact) {
 	}
 	add("When it came", b.Arrival.Text())
 	add("Before its record", b.spentText(b.Before))
+	if b.NewerProfile {
+		add("Label", "the config has a newer revision of "+b.ProfileID+"; this batch keeps the one that it was received under")
+	}
+	for i := range b.Decisions {
+		d := &b.Decisions[i]
+		add("Decided", r.Clock(d.At)+": "+d.Text())
+	}
 	if p := b.Proposal; p != nil {
 		text := fmt.Sprintf("%s proposed on %s to %s it: %s", p.By, r.Clock(p.At), p.Decision, p.Reason)
 		if p.MakerRef != "" {
@@ -79,6 +86,22 @@ func (b *BatchState) VialText(r Reader) *VialText {
 		mixed = r.Clock(*b.OpenedAt)
 	}
 	return &VialText{"USE BY " + clock(end), r.Day(end) + ", mixed " + mixed}
+}
+
+// Text tells the decision in one line: who, what it means, and why.
+func (s *Signed) Text() string {
+	text := s.By + " " + s.Meaning()
+	if len(s.Rules) > 0 {
+		text += " (" + strings.Join(s.Rules, ", ") + ")"
+	}
+	if s.UseBy != "" {
+		text += ", until " + s.UseBy
+	}
+	text += ": " + s.Reason
+	if s.MakerRef != "" {
+		text += " (maker's reference " + s.MakerRef + ")"
+	}
+	return text
 }
 
 // thawText tells how often it may have thawed; "" where that is not counted.

@@ -127,10 +127,15 @@ func TestFacts(t *testing.T) {
 		Exposure: Exposure{FreezeThawAtLeast: 1, FreezeThawCycles: 3}, Origin: &Origin{Maker: "A Maker", Source: "human", Tissue: "adipose tissue"},
 		Arrival: &Arrival{Logger: "none", State: "frozen", Ice: "left", Parcel: "whole"}, Before: []Spent{{Rule: "warm", S: 1200}, {Rule: "thaw", Cycles: 1}},
 		Proposal: &Proposal{Decision: "release", By: "Anna Example", At: at("2026-05-05 08:00"), Reason: "the maker allows it", MakerRef: "R-7"}}
+	b.NewerProfile, b.ProfileID = true, "p"
+	b.Decisions = []Signed{{Decision: DecideRelease, Proposed: true, By: "Anna Example", At: at("2026-05-04 08:00"), Reason: "short", Rules: []string{"warm", "cold"}},
+		{Decision: DecideDiscard, By: "Ben Example", At: at("2026-05-05 08:30"), Reason: "spilled", MakerRef: "R-8"}}
 	want := []Fact{{"Vials", "9 left"}, {"Split off", "EX-0412"}, {"Stage", "in use"},
 		{"Use by", "5 May, as allowed by whoever released it"}, {"Frozen and thawed", "at least 1 time, perhaps 3; the label entered allows 2 times"},
 		{"Comes from", "A Maker; human cells, adipose tissue"}, {"Not told", "product"}, {"When it came", "no logger, vials frozen hard, ice left, parcel whole"},
 		{"Before its record", "warm 20 min (above 8 °C for 2h in all); thaw 1 cycle (" + b.Profile.Rules[0].Text() + ")"},
+		{"Label", "the config has a newer revision of p; this batch keeps the one that it was received under"},
+		{"Decided", "4 May 08:00: Anna Example proposes that it may be used (warm, cold): short"}, {"Decided", "5 May 08:30: Ben Example decides that it is discarded: spilled (maker's reference R-8)"},
 		{"Waits for a second signature", "Anna Example proposed on 5 May 08:00 to release it: the maker allows it (maker's reference R-7)"}}
 	if got := b.Facts(r); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)

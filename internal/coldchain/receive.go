@@ -34,9 +34,6 @@ func (e *Evaluator) orderReceive(ev Event, c Command, b *batch) (Event, error) {
 	if err := checkArrival(c.Arrival); err != nil {
 		return ev, err
 	}
-	if err := checkOrigin(c.Origin); err != nil {
-		return ev, err
-	}
 	if err := p.checkSpent(c.Spent); err != nil {
 		return ev, err
 	}
@@ -46,8 +43,14 @@ func (e *Evaluator) orderReceive(ev Event, c Command, b *batch) (Event, error) {
 	if c.Arrival != nil && *c.Arrival != (Arrival{}) {
 		ev.Arrival = c.Arrival
 	}
-	if c.Origin != nil && *c.Origin != (Origin{}) {
-		ev.Origin = c.Origin
+	if c.Origin != nil {
+		o, err := c.Origin.tidy()
+		if err != nil {
+			return ev, err
+		}
+		if o != (Origin{}) {
+			ev.Origin = &o
+		}
 	}
 	return ev, nil
 }
@@ -65,13 +68,6 @@ func checkArrival(a *Arrival) error {
 		}
 	}
 	return nil
-}
-
-func checkOrigin(o *Origin) error {
-	if o == nil || o.Source == "" || slices.Contains(OriginSources, o.Source) {
-		return nil
-	}
-	return refuse("bad_request", "source %q: what its cells or vesicles come from is %s", o.Source, oneOf(OriginSources))
 }
 
 // oneOf lists what may be chosen: a, b or c.

@@ -205,7 +205,7 @@ func TestAUnitIsCounted(t *testing.T) {
 			!reflect.DeepEqual(ev.Missing, []string{"EX-2"}) || !reflect.DeepEqual(ev.Unexpected, []string{"EX-3"}) || !reflect.DeepEqual(ev.Differs, []coldchain.Differing{{Batch: "EX-1", Recorded: 12, Found: 9}}) {
 			t.Errorf("%+v", ev)
 		}
-		want := []string{"`coldkeep batch take-out EX-2`, or move, use or discard it, as it was", "`coldkeep batch move EX-3 f1`", "`coldkeep batch use EX-1 --count 3`, or discard them, as it was"}
+		want := []string{"`coldkeep batch take-out EX-2`, or move, use or discard it, as it was", "`coldkeep batch move EX-3 f1`", "`coldkeep batch use EX-1 --vials 3`, or discard them, as it was"}
 		if got := coldchain.MendCount(ev, s.m.Snapshot().Batches); !reflect.DeepEqual(got, want) {
 			t.Errorf("%q", got)
 		}
@@ -277,7 +277,7 @@ func TestPapersOfABatch(t *testing.T) {
 			{paper(func(p *coldchain.Paper) { p.Checked = " " }), "bad_request", "--checked-by NAME"},
 			{late, "conflict", "from then on"},
 			{coldchain.Command{Name: "attach", Batch: "B", Origin: &coldchain.Origin{}}, "bad_request", "nothing is told"},
-			{coldchain.Command{Name: "attach", Batch: "B", Origin: &coldchain.Origin{Source: "fish"}}, "bad_request", "plant, human, animal, other"},
+			{coldchain.Command{Name: "attach", Batch: "B", Origin: &coldchain.Origin{Source: "fish"}}, "bad_request", "plant, human, animal or other"},
 			{coldchain.Command{Name: "attach", Batch: "B", Origin: &coldchain.Origin{Maker: strings.Repeat("x", 201)}}, "bad_request", "the maker cannot be written like that"},
 		} {
 			s.refused(c.c, c.code, c.part)
@@ -364,5 +364,114 @@ func FuzzBoxOf(f *testing.F) {
 		if err == nil && !coldchain.ValidID(id) || err != nil && (!errors.As(err, &no) || no.Message == "" || id != "") {
 			t.Errorf("%q: %q, %v", code, id, err)
 		}
+	})
+}
+
+// A count that falls due at night waits for working hours, across a kill.
+func TestACountDueWaitsForTheDay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNight(t, nightDuty(), time.Date(2026, 5, 5, 4, 0, 0, 0, time.UTC)) // a Tuesday
+		n.stop()
+		n.change = func(c *coldchain.Config) { c.Units[0].CountEvery, c.Units[1].CountEvery = time.Hour, time.Hour }
+		n.start()
+		begun := n.wall()
+		n.calls(begun)
+		until := func(hour, minute int) { time.Sleep(time.Date(2026, 5, 5, hour, minute, 0, 0, time.UTC).Sub(n.wall())) }
+		until(4, 50)
+		if l := n.holding(RuleCountDue); len(l) != 0 {
+			t.Errorf("ten minutes before: %+v", l)
+		}
+		until(5, 10)
+		if l := n.holding(RuleCountDue); len(l) != 2 || l[0].Unit != "fridge-1" || l[0].Severity != coldchain.Warning || !strings.Contains(l[0].Text, "coldkeep batch count fridge-1 -") {
+			t.Errorf("ten minutes after: %+v", l)
+		}
+		n.cancel()
+		n.start()
+		n.do(coldchain.Command{Name: "count", Unit: "fridge-1", Counted: []coldchain.Counted{{Batch: "EX-1", Vials: 4}}})
+		time.Sleep(20 * time.Second)
+		if l := n.holding(RuleCountDue); len(l) != 1 || l[0].Unit != "fridge-2" {
+			t.Errorf("one of two was counted: %+v", l)
+		}
+		until(7, 55)
+		if lines := n.calls(begun); len(lines) != 0 {
+			t.Errorf("called at night: %v", lines)
+		}
+		until(8, 5)
+		if lines := n.calls(begun); len(lines) == 0 {
+			t.Error("nobody is asked to count by day")
+		}
+		n.stop()
+	})
+}
+
+// What is split off has the papers of what it was split off, also those that
+// come afterwards; what comes for a part is the part's alone. To open what is
+// not for use takes a reason, and is told once.
+func TestPapersAreOfThePartsToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(t, func(c *coldchain.Config) {
+			c.Profiles[0].InUse = time.Hour
+			c.Profiles[0].Demands = []coldchain.PaperKind{coldchain.PaperCertificate, coldchain.PaperLaboratory, coldchain.PaperOrigin}
+		})
+		defer func() { s.kill() }()
+		attach := func(batch, name string, kind coldchain.PaperKind) {
+			t.Helper()
+			sha, err := s.m.AddFile(s.ctx, []byte(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.must(coldchain.Command{Name: "attach", Batch: batch, Paper: &coldchain.Paper{SHA256: sha, Name: name, Kind: kind, Checked: "Ben Example"}})
+			s.pass(interval)
+		}
+		missing := func(want ...string) {
+			t.Helper()
+			for i, id := range []string{"B", "B-x", "B-x-x"} {
+				if got := fmt.Sprint(s.batch(id).Missing); got != want[i] {
+					t.Errorf("%s lacks %s, want %s", id, got, want[i])
+				}
+			}
+		}
+		s.refused(coldchain.Command{Name: "receive", Batch: "B", Profile: "p", Origin: &coldchain.Origin{Maker: "a\nb"}}, "bad_request", "the maker cannot be written like that")
+		received := s.must(coldchain.Command{Name: "receive", Batch: "B", Profile: "p", Vials: 9, Origin: &coldchain.Origin{Maker: " M ", Product: "P"}})
+		if *received.Origin != (coldchain.Origin{Maker: "M", Product: "P"}) {
+			t.Errorf("%+v", received.Origin)
+		}
+		s.must(coldchain.Command{Name: "place", Batch: "B", Unit: "f1"})
+		s.pass(time.Minute)
+		attach("B", "coa.pdf", coldchain.PaperCertificate)
+		s.must(coldchain.Command{Name: "split", Batch: "B", NewBatch: "B-x", Count: 4})
+		s.pass(interval)
+		s.must(coldchain.Command{Name: "split", Batch: "B-x", NewBatch: "B-x-x", Count: 1})
+		s.pass(interval)
+		missing("[laboratory origin]", "[laboratory origin]", "[laboratory origin]")
+		attach("B-x", "lab.pdf", coldchain.PaperLaboratory)
+		missing("[laboratory origin]", "[origin]", "[origin]")
+		s.must(coldchain.Command{Name: "attach", Batch: "B", Origin: &coldchain.Origin{Source: "plant"}})
+		s.pass(interval)
+		missing("[laboratory]", "[]", "[]")
+		if n := len(s.batch("B-x-x").Papers); n != 2 {
+			t.Errorf("%d papers", n)
+		}
+		attach("B", "lab.pdf", coldchain.PaperLaboratory) // which the parts have already
+		if a, b := len(s.batch("B").Papers), len(s.batch("B-x").Papers); a != 2 || b != 2 {
+			t.Errorf("%d and %d papers", a, b)
+		}
+		s.sameAfterRestart()
+		if got := s.raised(RuleUsedWhileBlocked); len(got) != 0 {
+			t.Errorf("%v", got)
+		}
+		// Opened without its papers.
+		s.must(coldchain.Command{Name: "receive", Batch: "C", Profile: "p", Vials: 9})
+		s.must(coldchain.Command{Name: "place", Batch: "C", Unit: "f1"})
+		s.pass(time.Minute)
+		s.refused(coldchain.Command{Name: "open", Batch: "C"}, "conflict", "papers are missing: certificate of analysis; independent laboratory's result; where it comes from.")
+		s.must(coldchain.Command{Name: "open", Batch: "C", Reason: "an emergency"})
+		s.pass(2 * interval)
+		s.must(coldchain.Command{Name: "split", Batch: "C", NewBatch: "C-x", Count: 2})
+		s.pass(2 * interval)
+		if got := s.raised(RuleUsedWhileBlocked); len(got) != 1 || !strings.HasPrefix(got[0], "critical: batch C was opened although it was not to be used: papers are missing: ") {
+			t.Errorf("%q", got)
+		}
+		s.sameAfterRestart()
 	})
 }

@@ -32,6 +32,12 @@ func mishandled(s *coldchain.Snapshot, at sensor.Instant) (list []alert.Alarm) {
 			list = append(list, alert.Alarm{Key: "put_back/" + b.ID + "/" + b.OutsideSince.String(), Kind: alert.Other, Severity: alert.Warning, Rule: RulePutBack, Batch: b.ID,
 				Text: fmt.Sprintf("batch %s has been out of every unit for more than 15 min: put it back, use it, or say what became of it", b.ID)})
 		}
+		if t := openedAt(s, b); t != 0 && at < t.Add(usedTold) {
+			if why := b.Blocked(t); len(why) > 0 {
+				list = append(list, alert.Alarm{Key: "opened/" + b.ID, Kind: alert.Other, Severity: alert.Critical, Rule: RuleUsedWhileBlocked, Batch: b.ID,
+					Text: fmt.Sprintf("batch %s was opened although it was not to be used: %s", b.ID, strings.Join(why, "; "))})
+			}
+		}
 		for _, u := range b.Uses {
 			if u.Discarded || at >= u.At.Add(usedTold) {
 				continue
@@ -49,4 +55,18 @@ func mishandled(s *coldchain.Snapshot, at sensor.Instant) (list []alert.Alarm) {
 		}
 	}
 	return list
+}
+
+// openedAt is when the batch's own vials were opened; 0 where they are not, or
+// were when they still were another batch's, which is told then.
+func openedAt(s *coldchain.Snapshot, b *coldchain.BatchState) sensor.Instant {
+	if b.OpenedAt == nil {
+		return 0
+	}
+	for i := range s.Batches {
+		if x := &s.Batches[i]; x.ID == b.FromBatch && x.OpenedAt != nil && *x.OpenedAt == *b.OpenedAt {
+			return 0
+		}
+	}
+	return *b.OpenedAt
 }

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -198,25 +197,10 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "not_found", fmt.Sprintf("no batch %q is known here", r.PathValue("id")))
 		return
 	}
-	signed, err := s.signatures(r.Context(), b.ID)
-	if err != nil {
-		fail(w, http.StatusInternalServerError, "internal", err.Error())
-		return
-	}
 	answer(w, struct {
 		batchView
-		Facts      []coldchain.Fact      `json:"facts"`
-		Signatures []coldchain.Signature `json:"signatures"`
-	}{s.viewBatch(snap, b), b.Facts(s.reader(snap)), signed})
-}
-
-// signatures are what people have decided of a batch.
-func (s *Server) signatures(ctx context.Context, id string) ([]coldchain.Signature, error) {
-	list, err := s.m.EventsOf(ctx, coldchain.SignedKinds()...)
-	if err != nil {
-		return nil, fmt.Errorf("read decisions: %w", err)
-	}
-	return coldchain.Signatures(list, id), nil
+		Facts []coldchain.Fact `json:"facts"`
+	}{s.viewBatch(snap, b), b.Facts(s.reader(snap))})
 }
 
 func (s *Server) alarms(w http.ResponseWriter, _ *http.Request) {

@@ -50,15 +50,6 @@ func (s *Server) label(w http.ResponseWriter, r *http.Request) {
 		}
 		v.Papers = append(v.Papers, paperView{Href: "/b/" + b.ID + "/papers/" + p.SHA256, Kind: p.Kind.Text(), Name: p.Name, Checked: checked})
 	}
-	signed, err := s.signatures(r.Context(), b.ID)
-	if err != nil {
-		// The page says without it what matters, and that something is wrong.
-		s.o.Log.Error("decisions of a batch cannot be read", "batch", b.ID, "cause", err)
-		v.Facts = append(v.Facts, coldchain.Fact{Name: "Decided", Text: "this cannot be read: see the log"})
-	}
-	for _, x := range signed {
-		v.Facts = append(v.Facts, coldchain.Fact{Name: "Decided", Text: x.Text(reader)})
-	}
 	if now.Sub(snap.Made) > max(3*s.o.Interval, 5*time.Second) && v.Words.Tone == "ok" {
 		v.Words = coldchain.Words{Headline: "OLD ANSWER: LOAD AGAIN", Do: "The monitor has not answered since " + snap.Made.Time().In(loc).Format("15:04:05") + ".", Tone: "wait"}
 	}
