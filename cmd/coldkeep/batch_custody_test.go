@@ -222,7 +222,7 @@ func TestCustodyOnTheCommandLine(t *testing.T) {
 	if b.FromBatch != "EX-1-2" || b.Unit != "fridge-1" || b.Exposure.OutsideS != a.Exposure.OutsideS || len(b.Before) != 1 || b.Arrival == nil {
 		t.Errorf("what was split off does not inherit: %+v", b)
 	}
-	said := c.does("open EX-1 --vials 2 --by 'Anna Example'", "2 vials of EX-1, opened, is EX-1-3 now, 7 left in EX-1, by Anna Example")
+	said := c.does("open EX-1 --vials 2 --by 'Anna Example'", "2 vials of EX-1 are opened, and EX-1-3 now, 7 left in EX-1, by Anna Example")
 	opened := c.batch("EX-1-3")
 	london, err := time.LoadLocation("Europe/London")
 	if err != nil {

@@ -63,6 +63,13 @@ func vials(n int) string {
 	return fmt.Sprintf("%d vials", n)
 }
 
+func are(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
 // said tells in a line what a command has become.
 func said(e coldchain.Event) string {
 	left := ""
@@ -97,14 +104,14 @@ func said(e coldchain.Event) string {
 	case coldchain.BatchTakenOut:
 		s += " is out of " + e.FromUnit
 	case coldchain.BatchSplit:
-		s = fmt.Sprintf("%s of %s are %s now%s", vials(e.Count), e.FromBatch, e.Batch, left)
+		s = fmt.Sprintf("%s of %s %s %s now%s", vials(e.Count), e.FromBatch, are(e.Count), e.Batch, left)
 		if e.Vials > 0 {
 			s += " in " + e.FromBatch
 		}
 	case coldchain.BatchOpened:
 		s = e.Batch + " is opened"
 		if e.FromBatch != "" {
-			s = fmt.Sprintf("%s of %s, opened, is %s now%s", vials(e.Count), e.FromBatch, e.Batch, left)
+			s = fmt.Sprintf("%s of %s %s opened, and %s now%s", vials(e.Count), e.FromBatch, are(e.Count), e.Batch, left)
 			if e.Vials > 0 {
 				s += " in " + e.FromBatch
 			}
