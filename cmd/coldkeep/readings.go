@@ -33,7 +33,7 @@ type readingsImport struct {
 	Logger   string   `placeholder:"SERIAL" help:"The logger's serial number, where the file does not say."`
 	Dates    string   `placeholder:"dmy|mdy" help:"What 03/04/2026 means, where the file does not tell: dmy for the day first, mdy for the month first."`
 	From     string   `placeholder:"TIME" help:"When the logger was put to the batch; default: its first reading."`
-	To       string   `placeholder:"TIME" help:"When the batch was taken from it; default: when it was placed, or else received."`
+	To       string   `placeholder:"TIME" help:"When the batch was taken from it; default: when it was placed, or will be."`
 	DryRun   bool     `help:"Tell what would become of it, and change nothing."`
 	sender
 }
@@ -144,7 +144,7 @@ func readFile(path string) ([]byte, error) {
 
 func (c *readingsImport) print(a *app, dir string, e coldchain.Event, before bool) error {
 	r := e.Readout
-	if r == nil || e.End == nil {
+	if r == nil {
 		return fmt.Errorf("the daemon answered %s, not an import", e.Kind)
 	}
 	var b strings.Builder
@@ -177,7 +177,11 @@ func (c *readingsImport) print(a *app, dir string, e coldchain.Event, before boo
 	case c.DryRun:
 		fmt.Fprintf(&b, "what would become of it (nothing was changed):\n%s\n", e.Text)
 	case e.Batch != "":
-		fmt.Fprintf(&b, "batch %s was with %s from %s to %s\n", e.Batch, e.Unit, e.Start, *e.End)
+		until := "until it is placed"
+		if e.End != nil {
+			until = "to " + e.End.String()
+		}
+		fmt.Fprintf(&b, "batch %s was with %s from %s %s\n", e.Batch, e.Unit, e.Start, until)
 		x, err := batchNamed(a, dir, e.Batch)
 		if err != nil {
 			return err
@@ -187,7 +191,7 @@ func (c *readingsImport) print(a *app, dir string, e coldchain.Event, before boo
 			fmt.Fprintf(&b, "  %s: %s, %s\n", reason.Rule, reason.Text, reason.At)
 		}
 	default:
-		fmt.Fprintf(&b, "it counts in %s from %s to %s wherever nothing else is known\n", e.Unit, e.Start, *e.End)
+		fmt.Fprintf(&b, "it counts in %s from %s to %s wherever nothing else is known\n", e.Unit, e.Start, r.Last)
 	}
 	_, err := io.WriteString(a.out, b.String())
 	return err

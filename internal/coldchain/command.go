@@ -54,7 +54,7 @@ type Command struct {
 	// Of alarms: ack, decline, shelve, unshelve, close, test.
 	Alarm   string         `json:"alarm,omitempty"`   // a trouble's key, or a unit whose trouble is meant; "" the only one there is
 	Promise string         `json:"promise,omitempty"` // ack: how long until somebody is there, 20m; "" is that
-	Until   sensor.Instant `json:"until,omitzero"`    // shelve; import: until when the logger was with the batch, 0: until it was placed or received
+	Until   sensor.Instant `json:"until,omitzero"`    // shelve; import: until when the logger was with the batch, 0: until it was placed, or will be
 	Cause   string         `json:"cause,omitempty"`   // close
 	Action  string         `json:"action,omitempty"`  // close
 	Person  string         `json:"person,omitempty"`  // the id of the person who answers, or (test) who is called

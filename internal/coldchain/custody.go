@@ -327,7 +327,7 @@ func (e *Evaluator) find(id string) *batch {
 
 func (e *Evaluator) findUnit(id string) *unit {
 	for _, u := range e.units {
-		if strings.EqualFold(u.cfg.ID, id) && !u.gone {
+		if strings.EqualFold(u.cfg.ID, id) && !u.gone && !u.logger {
 			return u
 		}
 	}
@@ -346,7 +346,7 @@ func (e *Evaluator) findProfile(id string) *Profile {
 func (e *Evaluator) unitIDs() string {
 	var ids []string
 	for _, u := range e.units {
-		if !u.gone {
+		if !u.gone && !u.logger {
 			ids = append(ids, u.cfg.ID)
 		}
 	}

@@ -3,6 +3,7 @@ package coldchain
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"coldkeep/sensor"
@@ -23,6 +24,10 @@ func LoggerID(serial string) string {
 	}
 	return LoggerPrefix + string(b)
 }
+
+// travels says whether it is the way on which a logger went with the batch,
+// which placing the batch ends.
+func (p *Placement) travels() bool { return strings.HasPrefix(p.Unit, LoggerPrefix) }
 
 // An Import is what a logger had recorded: readings that came late, in order
 // of time, under the place of the event that tells of them.
@@ -57,7 +62,9 @@ func Inputs(events []Event) []Input {
 	for _, e := range events {
 		switch {
 		case e.Kind == PlacementCorrected:
-			right[e.Corrects] = e
+			if e.Seq >= right[e.Corrects].Seq { // the list is in order of time, not of when it was told
+				right[e.Corrects] = e
+			}
 		case e.Kind == ReadingsImported && e.Batch != "":
 			if at, ok := began[e.Batch]; !ok || e.Start < at {
 				began[e.Batch] = e.Start
@@ -84,10 +91,13 @@ func Inputs(events []Event) []Input {
 		case ReadingsImported:
 			in.At = e.Start
 			list = append(list, in)
-			if e.Batch == "" || e.End == nil {
+			if e.Batch == "" {
 				continue
 			}
 			in.Event = Event{Seq: e.Seq, Time: e.Start, Kind: BatchPlaced, Batch: e.Batch, Unit: e.Unit, Start: e.Start}
+			if e.End == nil { // what takes the batch up ends it
+				break
+			}
 			out := Event{Seq: e.Seq, Time: *e.End, Kind: BatchTakenOut, Batch: e.Batch, FromUnit: e.Unit}
 			ends = append(ends, Input{At: *e.End, Event: out})
 		}

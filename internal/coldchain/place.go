@@ -21,6 +21,9 @@ func (e *Evaluator) orderPlace(ev Event, c Command, b *batch) (Event, error) {
 		if last == nil {
 			return ev, refuse("conflict", "batch %s is in no unit yet: place it", b.id())
 		}
+		if c.Unit == "" && last.travels() {
+			return ev, refuse("conflict", "batch %s came with %s and was in no unit here yet: place it", b.id(), last.Unit)
+		}
 		if c.Unit == "" {
 			c.Unit = last.Unit
 		}
@@ -37,7 +40,7 @@ func (e *Evaluator) orderPlace(ev Event, c Command, b *batch) (Event, error) {
 		return ev, refuse("conflict", "batch %s is in %s already, since %s: if it was out meanwhile, say for how long: --out-for 4m", b.id(), at.Unit, at.From)
 	case c.Name == "return":
 		ev.Kind = BatchReturned
-	case c.Name == "place" && at != nil:
+	case c.Name == "place" && at != nil && !at.travels():
 		return ev, refuse("conflict", "batch %s is in %s since %s: move it, or take it out first", b.id(), at.Unit, at.From)
 	case at != nil && at.Unit == u.cfg.ID && out == 0:
 		return ev, refuse("conflict", "batch %s is in %s already, since %s", b.id(), at.Unit, at.From)

@@ -370,18 +370,18 @@ func FuzzBoxOf(f *testing.F) {
 // A count that falls due at night waits for working hours, across a kill.
 func TestACountDueWaitsForTheDay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newNight(t, nightDuty(), time.Date(2026, 5, 4, 20, 0, 0, 0, time.UTC)) // a Monday
+		n := newNight(t, nightDuty(), time.Date(2026, 5, 5, 4, 0, 0, 0, time.UTC)) // a Tuesday
 		n.stop()
-		n.change = func(c *coldchain.Config) { c.Units[0].CountEvery, c.Units[1].CountEvery = 6*time.Hour, 6*time.Hour }
+		n.change = func(c *coldchain.Config) { c.Units[0].CountEvery, c.Units[1].CountEvery = time.Hour, time.Hour }
 		n.start()
 		begun := n.wall()
 		n.calls(begun)
 		until := func(hour, minute int) { time.Sleep(time.Date(2026, 5, 5, hour, minute, 0, 0, time.UTC).Sub(n.wall())) }
-		until(1, 50)
+		until(4, 50)
 		if l := n.holding(RuleCountDue); len(l) != 0 {
 			t.Errorf("ten minutes before: %+v", l)
 		}
-		until(2, 10)
+		until(5, 10)
 		if l := n.holding(RuleCountDue); len(l) != 2 || l[0].Unit != "fridge-1" || l[0].Severity != coldchain.Warning || !strings.Contains(l[0].Text, "coldkeep batch count fridge-1 -") {
 			t.Errorf("ten minutes after: %+v", l)
 		}

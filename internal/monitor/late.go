@@ -180,7 +180,7 @@ func (m *Monitor) orderImport(ctx context.Context, c coldchain.Command, ev coldc
 		return ev, nil, false, err
 	}
 	for _, e := range earlier {
-		if e.Probe == ev.Probe && e.Unit == ev.Unit && e.Batch == ev.Batch && e.Readout != nil && e.Readout.SHA256 == r.SHA256 && e.Start == ev.Start && e.End != nil && *e.End == *ev.End {
+		if e.Probe == ev.Probe && e.Unit == ev.Unit && e.Batch == ev.Batch && e.Readout != nil && e.Readout.SHA256 == r.SHA256 && (c.Since == 0 || e.Start == c.Since) && (c.Until == 0 || e.End != nil && *e.End == c.Until) {
 			return e, nil, true, nil
 		}
 	}
@@ -239,7 +239,7 @@ func (m *Monitor) batchNamed(id string) *coldchain.BatchState {
 }
 
 // alongWith finds from when to when a logger was with its batch: from its first
-// reading to the moment in which the batch was placed, or else received.
+// reading to the moment in which the batch was placed, or will be.
 func (m *Monitor) alongWith(c coldchain.Command, ev coldchain.Event) (coldchain.Event, error) {
 	r := c.Readout
 	b := m.batchNamed(c.Batch)
@@ -254,26 +254,26 @@ func (m *Monitor) alongWith(c coldchain.Command, ev coldchain.Event) (coldchain.
 	if c.Since != 0 {
 		ev.Start = c.Since
 	}
-	to := b.Received
+	came, to := b.Received, b.Ended
 	for _, p := range b.Placements {
 		if !strings.HasPrefix(p.Unit, coldchain.LoggerPrefix) {
-			to = p.From
+			came, to = p.From, &p.From
 			break
 		}
 	}
 	if c.Until != 0 {
-		to = c.Until
+		came, to = c.Until, &c.Until
 	}
-	ev.End = &to
+	ev.End = to // nil: placing it will end it
 	switch {
 	case ev.Start < r.First:
 		return ev, refusal("bad_request", "--from %s: the first reading of logger %s is of %s, and of what was before it knows nothing: leave --from out", ev.Start, r.Logger, r.First)
 	case ev.Start > r.Last:
 		return ev, refusal("bad_request", "--from %s: the last reading of logger %s is of %s", ev.Start, r.Logger, r.Last)
-	case to > ev.Time:
-		return ev, refusal("bad_request", "--to %s lies in the future: what happens is told when it happens", to)
-	case to <= ev.Start:
-		return ev, refusal("conflict", "the recording of logger %s begins at %s, and batch %s came at %s: it cannot be of its way here. Is it the right file, and the right zone? What lay in a unit is imported with --unit", r.Logger, ev.Start, b.ID, to)
+	case came > ev.Time:
+		return ev, refusal("bad_request", "--to %s lies in the future: what happens is told when it happens", came)
+	case came <= ev.Start:
+		return ev, refusal("conflict", "the recording of logger %s begins at %s, and batch %s came at %s: it cannot be of its way here. Is it the right file, and the right zone? What lay in a unit is imported with --unit", r.Logger, ev.Start, b.ID, came)
 	}
 	return ev, nil
 }
@@ -284,13 +284,15 @@ func (m *Monitor) apart(ev coldchain.Event) error {
 	if b == nil {
 		return refusal("not_found", "no batch %s is known", ev.Batch)
 	}
+	until := func(t *sensor.Instant) string {
+		if t == nil {
+			return "now"
+		}
+		return t.String()
+	}
 	for _, p := range b.Placements {
-		if p.From < *ev.End && (p.To == nil || *p.To > ev.Start) {
-			until := "now"
-			if p.To != nil {
-				until = p.To.String()
-			}
-			return refusal("conflict", "batch %s was in %s from %s to %s, and would have been with %s from %s to %s: placements may touch, not overlap; give --from or --to", b.ID, p.Unit, p.From, until, ev.Unit, ev.Start, *ev.End)
+		if (ev.End == nil || p.From < *ev.End) && (p.To == nil || *p.To > ev.Start) {
+			return refusal("conflict", "batch %s was in %s from %s to %s, and would have been with %s from %s to %s: placements may touch, not overlap; give --from or --to", b.ID, p.Unit, p.From, until(p.To), ev.Unit, ev.Start, until(ev.End))
 		}
 	}
 	return nil

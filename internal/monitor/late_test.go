@@ -192,7 +192,7 @@ func TestALoggerThatCameWithABatch(t *testing.T) {
 			t.Fatal(err)
 		}
 		sum := sha256.Sum256(csv("A7", list))
-		if e.Unit != "logger-A7" || e.Probe != "logger-A7" || e.Start != first || *e.End != received || e.Readout.SHA256 != hex.EncodeToString(sum[:]) || e.Readout.Good != 118 || e.Readout.Faults != 1 {
+		if e.Unit != "logger-A7" || e.Probe != "logger-A7" || e.Start != first || e.End != nil || e.Readout.SHA256 != hex.EncodeToString(sum[:]) || e.Readout.Good != 118 || e.Readout.Faults != 1 {
 			t.Errorf("told %+v, %+v", e, e.Readout)
 		}
 		again, err := r.imports(coldchain.Command{Batch: "X"}, "A7", list)
@@ -201,6 +201,9 @@ func TestALoggerThatCameWithABatch(t *testing.T) {
 		}
 		_, err = r.imports(coldchain.Command{Batch: "X"}, "A7", list[1:])
 		refused(t, err, "was in logger-A7 from")
+		if b := r.m.batchNamed("X"); b.Unit != "logger-A7" || len(b.Placements) != 1 || b.Placements[0].To != nil {
+			t.Errorf("until it is placed it is with its logger: %+v", b)
+		}
 		_, err = r.imports(coldchain.Command{Batch: "X"}, "B8", list)
 		refused(t, err, "may touch, not overlap")
 		if err := r.do("place", "X", "f1", 0); err != nil {
@@ -214,10 +217,10 @@ func TestALoggerThatCameWithABatch(t *testing.T) {
 			if b.Verdict != coldchain.Quarantined || b.RecordFrom == nil || *b.RecordFrom != first || b.Received != received || b.Exposure.AboveS != 120 || *b.Exposure.MaxC != 9000 {
 				t.Errorf("%s: %+v", when, b)
 			}
-			if len(b.Placements) != 2 || b.Placements[0].Unit != "logger-A7" || *b.Placements[0].To != received {
+			if len(b.Placements) != 2 || b.Placements[0].Unit != "logger-A7" || *b.Placements[0].To != b.Placements[1].From {
 				t.Errorf("%s: %+v", when, b.Placements)
 			}
-			if j := b.JudgedBy[0]; j.Probe != "logger-A7" || !strings.Contains(j.Instrument, "A7") || j.From != first || *j.To != received {
+			if j := b.JudgedBy[0]; j.Probe != "logger-A7" || !strings.Contains(j.Instrument, "A7") || j.From != first || *j.To != b.Placements[1].From {
 				t.Errorf("%s: judged by %+v", when, b.JudgedBy)
 			}
 			for _, u := range r.m.Snapshot().Units {
@@ -349,4 +352,246 @@ func lateLife(t *testing.T, seed uint64, done map[string]int) {
 		}
 	}
 	r.compareBatches("at the end")
+}
+
+// What was told wrongly is judged where it was; impossible corrections are
+// refused, and what was told before stays in the journal.
+func TestAPlacementToldWrongly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), testConfig())
+		defer func() { r.kill() }()
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		correct := func(c coldchain.Command) (coldchain.Event, error) {
+			c.Name = "correct"
+			if c.Reason == "" {
+				c.Reason = "seen on the camera"
+			}
+			return r.give(c)
+		}
+		r.sweep(5000, 5000, 5000)
+		must(r.do("receive", "X", "", 0))
+		received := r.m.batchNamed("X").Received
+		_, err := correct(coldchain.Command{Batch: "X", At: r.m.e.Now()})
+		refused(t, err, "placed nowhere")
+		r.sweep(5000, 5000, 5000)
+		early := r.m.e.Now()
+		for range 6 {
+			r.sweep(9000, 9000, 5000)
+		}
+		must(r.do("place", "X", "f1", 0))
+		told := r.m.e.Now()
+		r.sweep(5000, 5000, 5000)
+		must(r.do("move", "X", "f2", 0))
+		moved := r.m.e.Now()
+		r.sweep(5000, 5000, 5000)
+		placed, err := r.st.EventsOf(r.ctx, coldchain.BatchPlaced)
+		must(err)
+		for _, c := range []struct {
+			c    coldchain.Command
+			want string
+		}{
+			{coldchain.Command{Batch: "X"}, "when did it happen"},
+			{coldchain.Command{Batch: "Z", At: early}, "no batch"},
+			{coldchain.Command{Batch: "X", At: told}, "other side of it"},
+			{coldchain.Command{Batch: "X", At: told - 1}, "batch X was placed at"},
+			{coldchain.Command{Batch: "X", At: moved}, "stands at"},
+			{coldchain.Command{Batch: "X", At: r.m.e.Now() + 3_600_000}, "future"},
+			{coldchain.Command{Batch: "X", Event: placed[0].Seq, At: moved}, "other side of it"},
+			{coldchain.Command{Batch: "X", Event: placed[0].Seq, At: received - 1}, "was received at"},
+			{coldchain.Command{Batch: "X", Event: placed[0].Seq, At: 1000}, "before this record"},
+			{coldchain.Command{Batch: "X", Event: placed[0].Seq + 1, At: early}, "is nothing that was told"},
+			{coldchain.Command{Batch: "X", At: early, Reason: " "}, "--reason"},
+		} {
+			_, err := correct(c.c)
+			refused(t, err, c.want)
+		}
+		if v := r.m.batchNamed("X").Verdict; v != coldchain.InRange {
+			t.Fatalf("before it is corrected: %s", v)
+		}
+		e, err := correct(coldchain.Command{Batch: "X", Event: placed[0].Seq, At: early})
+		must(err)
+		if e.Kind != coldchain.PlacementCorrected || e.Corrects != placed[0].Seq || e.Start != told || e.Time != early || e.Unit != "f1" {
+			t.Errorf("told %+v", e)
+		}
+		r.compareBatches("corrected")
+		b := r.m.batchNamed("X")
+		if b.Placements[0].From != early || b.Exposure.AboveS != 60 || b.Verdict != coldchain.Quarantined {
+			t.Errorf("%+v", b)
+		}
+		// And back, a little later: the newest correction counts.
+		if _, err = correct(coldchain.Command{Batch: "X", Event: placed[0].Seq, At: early + 30_000}); err != nil {
+			t.Fatal(err)
+		}
+		r.compareBatches("corrected again")
+		if b := r.m.batchNamed("X"); b.Exposure.AboveS != 40 || !b.Reasons[0].Unsupported || b.Verdict != coldchain.Quarantined {
+			t.Errorf("corrected again: %+v", b)
+		}
+		if _, err = correct(coldchain.Command{Batch: "X", Event: placed[0].Seq, At: early + 20_000}); err != nil {
+			t.Fatal(err)
+		}
+		if b := r.m.batchNamed("X"); b.Placements[0].From != early+20_000 || b.Exposure.AboveS != 50 {
+			t.Errorf("corrected a third time: %+v", b)
+		}
+		rejudged, err := r.st.EventsOf(r.ctx, coldchain.BatchRejudged)
+		must(err)
+		if len(rejudged) < 3 || !strings.Contains(rejudged[0].Reason, fmt.Sprintf("event %d was corrected", placed[0].Seq)) {
+			t.Errorf("told %+v", rejudged)
+		}
+	})
+}
+
+// A calibration that was wrong is corrected from the raw values, for the
+// instrument that stands there, and both temperatures are kept.
+func TestACalibrationFoundWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), testConfig())
+		defer func() { r.kill() }()
+		r.sweep(5000, 5000, 5000)
+		begun := r.m.e.Now()
+		if err := r.do("receive", "X", "", 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.do("place", "X", "f2", 0); err != nil {
+			t.Fatal(err)
+		}
+		for range 12 {
+			r.sweep(5000, 5000, 7500)
+		}
+		points := func(list ...sensor.Temp) (p []sensor.CalibrationPoint) {
+			for i := 0; i < len(list); i += 2 {
+				p = append(p, sensor.CalibrationPoint{Reads: list[i], Is: list[i+1]})
+			}
+			return p
+		}
+		good := coldchain.Command{Name: "recalibrate", Probe: "C", Since: begun + 1, Reason: "ice point", Points: points(0, 1000)}
+		for want, change := range map[string]func(c *coldchain.Command){
+			"--reason":     func(c *coldchain.Command) { c.Reason = "" },
+			"no probe":     func(c *coldchain.Command) { c.Probe = "z" },
+			"--since TIME": func(c *coldchain.Command) { c.Since = 0 },
+			"future":       func(c *coldchain.Command) { c.Since = r.m.e.Now() + 3_600_000 },
+			"is another's": func(c *coldchain.Command) { c.Since = begun - 60_000 },
+			"points: one":  func(c *coldchain.Command) { c.Points = nil },
+			"two points":   func(c *coldchain.Command) { c.Points = points(0, 1000, 0, 900) },
+			"6 points":     func(c *coldchain.Command) { c.Points = points(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5) },
+			"leave `at`":   func(c *coldchain.Command) { c.At = begun },
+		} {
+			c := good
+			change(&c)
+			_, err := r.give(c)
+			refused(t, err, want)
+		}
+		if _, err := r.give(good); err != nil {
+			t.Fatal(err)
+		}
+		check := func(when string) {
+			t.Helper()
+			r.compareBatches(when)
+			if b := r.m.batchNamed("X"); b.Verdict != coldchain.Quarantined || *b.Exposure.MaxC != 8500 {
+				t.Errorf("%s: %+v", when, b)
+			}
+		}
+		check("at once")
+		list, err := r.m.Readings(r.ctx, "c", begun+1, r.m.e.Now(), 100)
+		if err != nil || len(list) == 0 || list[0].Raw != 7500 || list[0].Temp != 7500 {
+			t.Errorf("as recorded: %+v, %v", list, err)
+		}
+		r.sweep(5000, 5000, 7500) // from here on the config corrects
+		r.kill()
+		r.dropCheckpoints()
+		r.start()
+		r.sweep(5000, 5000, 7500)
+		check("after a kill")
+	})
+}
+
+// A backup's recording fills the same time whenever it comes, in one file or in
+// several that overlap, before a restart or after.
+func TestABackupInAnyOrder(t *testing.T) {
+	for seed := range uint64(15) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			type outcome struct {
+				Batches []coldchain.BatchState
+				Unmon   []float64
+				Out     []float64
+				Judged  []coldchain.JudgedBy
+			}
+			live := func(t *testing.T, order int) (o outcome) {
+				synctest.Test(t, func(t *testing.T) {
+					rng := rand.New(rand.NewPCG(seed, 5))
+					r := newRig(t, t.TempDir(), testConfig())
+					defer func() { r.st.Close() }()
+					r.sweep(5000, 5000, 5000)
+					if err := r.do("receive", "X", "", 0); err != nil {
+						t.Fatal(err)
+					}
+					if err := r.do("place", "X", "f1", 0); err != nil {
+						t.Fatal(err)
+					}
+					start := r.m.e.Now()
+					var list []said
+					for i := range 14 {
+						list = append(list, said{start.Add(time.Duration(i) * 25 * time.Second), []sensor.Temp{5000, 5000, 9000, 1000, fault}[rng.IntN(5)]})
+					}
+					give := func(part []said) {
+						e, err := r.imports(coldchain.Command{Unit: "F1"}, "A7", part)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if e.Unit != "f1" || e.Readout.Conflicts != 0 {
+							t.Errorf("told %+v %+v", e, e.Readout)
+						}
+					}
+					for i := range 40 {
+						a, b := []sensor.Temp{5000, 5000, 9000, fault, fault, fault}[rng.IntN(6)], []sensor.Temp{5000, fault, fault, fault}[rng.IntN(4)]
+						r.sweep(a, b, 5000)
+						if order == 1 && i == 20 {
+							give(list[:7])
+							r.kill()
+							r.start()
+						}
+						if order == 1 && i == 37 {
+							give(list[4:])
+							r.dropCheckpoints()
+						}
+					}
+					if order == 0 {
+						give(list)
+					}
+					if order == 2 {
+						give(list[6:])
+						give(list[:9])
+						r.stop()
+						r.start()
+					}
+					r.sweep(5000, 5000, 5000)
+					again, err := r.imports(coldchain.Command{Unit: "f1"}, "A7", list)
+					if err != nil || again.Readout.Known != 14 && order != 0 {
+						t.Errorf("all of it again: %+v, %v", again.Readout, err)
+					}
+					r.sweep(5000, 5000, 5000) // all end at the same instant
+					o.Batches = plain(r.m.e.Batches())
+					o.Batches[0].Verdict, o.Batches[0].Since = "", 0 // what was said stays said
+					for _, u := range r.m.e.Units() {
+						o.Unmon, o.Out = append(o.Unmon, u.UnmonitoredS), append(o.Out, u.OutOfRangeS)
+					}
+					o.Judged = r.m.e.Batches()[0].JudgedBy
+				})
+				return o
+			}
+			want := live(t, 0)
+			for order := 1; order <= 2; order++ {
+				if d := cmp.Diff(want, live(t, order), cmpopts.EquateEmpty(), cmpopts.EquateApprox(0, 1e-6)); d != "" {
+					t.Fatalf("order %d: at once − in parts +\n%s", order, d)
+				}
+			}
+			if seed == 0 && !slices.ContainsFunc(want.Judged, func(j coldchain.JudgedBy) bool { return j.Probe == "logger-A7" }) {
+				t.Errorf("the backup judged nothing: %+v", want.Judged)
+			}
+		})
+	}
 }

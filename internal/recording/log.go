@@ -3,6 +3,8 @@ package recording
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,7 +20,7 @@ import (
 // LogOptions say what a logger's file does not tell itself.
 type LogOptions struct {
 	Name     string         // of the file, for its errors
-	Logger   string         // the serial number; "" where the file names it
+	Logger   string         // the serial number; "" where the file names it, or nobody knows it
 	Zone     string         // of times without one, as Europe/London; "" where the file tells it
 	Location *time.Location // the same, loaded
 	Dates    string         // DayFirst or MonthFirst of dates such as 03/04/2026; "" where the file tells it
@@ -60,7 +62,7 @@ func ReadLog(data []byte, o LogOptions) (coldchain.Readout, []sensor.Reading, er
 		err = l.table()
 	}
 	if err == nil {
-		err = l.finish()
+		err = l.finish(data)
 	}
 	return l.Readout, l.readings, err
 }
@@ -155,7 +157,7 @@ func celsius(f sensor.Temp) sensor.Temp {
 }
 
 // finish puts what was read in order, and refuses what nothing can be judged by.
-func (l *log) finish() error {
+func (l *log) finish(data []byte) error {
 	if l.bad.Count > 0 {
 		return &l.bad
 	}
@@ -166,7 +168,9 @@ func (l *log) finish() error {
 		l.Logger = strings.TrimSpace(l.o.Logger)
 	}
 	if l.Logger == "" {
-		return errors.New("the file does not name its logger: give its serial number as --logger SERIAL")
+		// What stands for it: another file without a name is of another logger.
+		sum := sha256.Sum256(data)
+		l.Logger = "file-" + hex.EncodeToString(sum[:4])
 	}
 	if len(l.Logger) > mostSerial {
 		return fmt.Errorf("the file names its logger %q: that is no serial number; give it as --logger SERIAL", clip([]byte(l.Logger)))

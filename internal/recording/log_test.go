@@ -124,6 +124,10 @@ func TestLogsOfOtherMakers(t *testing.T) {
 	if x, _, err := ReadLog([]byte(latin), LogOptions{Name: "f"}); err != nil || x.Good != r.Good || *x.High != *r.High {
 		t.Errorf("as Latin-1: %+v, %v", x, err)
 	}
+	nameless := "time,temperature_c\n2026-05-02T10:00:00Z,5\n2026-05-02T10:10:00Z,5\n"
+	if x, list, err := ReadLog([]byte(nameless), LogOptions{Name: "f"}); err != nil || len(x.Logger) != 13 || !strings.HasPrefix(x.Logger, "file-") || list[0].Probe != "logger-"+x.Logger {
+		t.Errorf("without a name: %+v, %v", x, err)
+	}
 	r, list, err = ReadLog([]byte("time,probe,temperature_c,fault\n2026-05-02T10:00:00Z,spare-1,5.25,\n1777716300,spare-1,,unplugged\n2026-05-02T10:10:00+01:00,spare-1,5,\n"), LogOptions{Name: "f"})
 	if err != nil || r.Format != "csv" || r.Logger != "spare-1" || r.Zone != "UTC" || r.First.String() != "2026-05-02T09:10:00Z" || len(list) != 3 || list[2].Fault != "unplugged" {
 		t.Errorf("csv: %+v %v %v", r, list, err)
@@ -178,7 +182,6 @@ func TestLogsThatAreRefused(t *testing.T) {
 	}{
 		"a report without a zone":   {string(tag), LogOptions{}, "--timezone Europe/London"},
 		"a table without a zone":    {"time,temperature_c\n" + rows, LogOptions{Logger: "A"}, "--timezone Europe/London"},
-		"no name":                   {"time,temperature_c\n" + rows, LogOptions{Location: time.UTC}, "--logger SERIAL"},
 		"another logger":            {string(tag), LogOptions{Location: time.UTC, Logger: "B7"}, "not of B7"},
 		"days alone":                {string(days), LogOptions{Location: time.UTC}, "detailed report"},
 		"a picture":                 {"\x89PNG\x00\x01", LogOptions{}, "no text"},

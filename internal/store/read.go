@@ -284,33 +284,59 @@ func byTime(a, b sensor.Reading) int {
 	return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Seq, b.Seq))
 }
 
-// EachReading gives all probes' readings of [from, to) in order of time, then
-// seq, with the clock's state of their sweep. It holds one chunk at a time,
-// or several where they overlap in time. It must not run beside Record.
-func (s *Store) EachReading(ctx context.Context, from, to sensor.Instant, f func(r sensor.Reading, synchronized bool) error) error {
+// A span is a chunk, or the inbox (id -1), with its first and last time.
+type span struct {
+	id          int64
+	first, last sensor.Instant
+}
+
+// spans are the chunks with readings of [from, to).
+func (s *Store) spans(ctx context.Context, from, to sensor.Instant) ([]span, error) {
 	rows, err := s.r.QueryContext(ctx, "SELECT id, first_time, last_time FROM chunk WHERE last_time >= ? AND first_time < ? ORDER BY first_time, id", from, to)
 	if err != nil {
-		return fmt.Errorf("read chunks: %w", err)
+		return nil, fmt.Errorf("read chunks: %w", err)
 	}
-	type span struct {
-		id          int64
-		first, last sensor.Instant
-	}
-	var spans []span
+	var list []span
 	for rows.Next() {
 		var x span
 		if err := rows.Scan(&x.id, &x.first, &x.last); err != nil {
 			rows.Close()
-			return fmt.Errorf("read chunks: %w", err)
+			return nil, fmt.Errorf("read chunks: %w", err)
 		}
-		spans = append(spans, x)
+		list = append(list, x)
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return fmt.Errorf("read chunks: %w", err)
+		return nil, fmt.Errorf("read chunks: %w", err)
 	}
-	inbox, err := s.inboxSweeps(ctx, nil, "SELECT seq, slot, data FROM inbox ORDER BY seq")
-	if err != nil {
-		return err
+	return list, nil
+}
+
+// EachReading gives all probes' readings of [from, to) in order of time, then
+// seq, with the clock's state of their sweep. It holds one chunk at a time,
+// or several where they overlap in time. What is recorded meanwhile is not
+// among it.
+func (s *Store) EachReading(ctx context.Context, from, to sensor.Instant, f func(r sensor.Reading, synchronized bool) error) error {
+	var spans []span
+	var inbox []packedSweep
+	// A fold between the two looks would hide what it moves: look again then.
+	for {
+		before, err := s.folds(ctx)
+		if err != nil {
+			return err
+		}
+		if spans, err = s.spans(ctx, from, to); err != nil {
+			return err
+		}
+		if inbox, err = s.inboxSweeps(ctx, nil, "SELECT seq, slot, data FROM inbox ORDER BY seq"); err != nil {
+			return err
+		}
+		now, err := s.folds(ctx)
+		if err != nil {
+			return err
+		}
+		if now == before {
+			break
+		}
 	}
 	if len(inbox) > 0 {
 		x := span{id: -1, first: inbox[0].sweep.Slot, last: inbox[0].sweep.Slot}
@@ -332,6 +358,7 @@ func (s *Store) EachReading(ctx context.Context, from, to sensor.Instant, f func
 		for _, x := range spans[i:j] {
 			sweeps := inbox
 			if x.id >= 0 {
+				var err error
 				if sweeps, err = s.chunkSweeps(ctx, x.id); err != nil {
 					return err
 				}
