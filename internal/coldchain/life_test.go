@@ -213,3 +213,25 @@ func TestWhatIsSpentIsChecked(t *testing.T) {
 		t.Errorf("a label without rules: %v", err)
 	}
 }
+
+// A revision that cannot tell what a batch had been through before is not
+// adopted for it.
+func TestARevisionThatForgetsIsNotAdopted(t *testing.T) {
+	e, _ := live(t, Life{Before: []Spent{{Rule: "warm", S: 60}}}, 10, nil)
+	cfg := lifeConfig()
+	cfg.Profiles[0].Rules = cfg.Profiles[0].Rules[1:]
+	if err := e.Reconfigure(minute(11), cfg); err != nil {
+		t.Fatal(err)
+	}
+	_, err := e.Order(Command{ID: "1", Name: "adopt", Batch: "B", By: "Anna Example", Reason: "a new label", At: minute(12)})
+	if err == nil || !strings.Contains(err.Error(), "has no rule warm") {
+		t.Errorf("adopted: %v", err)
+	}
+	cfg.Profiles[0].Rules = append(cfg.Profiles[0].Rules, Rule{ID: "warm", Limit: Limit{Side: Above, At: -15000}, Total: time.Hour})
+	if err := e.Reconfigure(minute(13), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Order(Command{ID: "2", Name: "adopt", Batch: "B", By: "Anna Example", Reason: "a new label", At: minute(14)}); err != nil {
+		t.Error(err)
+	}
+}
