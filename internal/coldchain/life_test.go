@@ -169,6 +169,25 @@ func TestASignersLastDay(t *testing.T) {
 	}
 }
 
+// A guard moves the ranges of stages and the thaw point with the label's other
+// limits, and is said.
+func TestAGuardMovesStagesAndTheThawPoint(t *testing.T) {
+	p := lifeConfig().Profiles[0]
+	g := p.WithGuard(500)
+	if got, want := g.RangeIn(InUse), (Range{-24500, 24500}); got != want || p.Stages[0].Range != (Range{-25000, 25000}) {
+		t.Errorf("in use %v, want %v; before it was %v", got, want, p.Stages[0].Range)
+	}
+	if g.LabelIn(InUse) != p.RangeIn(InUse) || g.RangeIn(Transport) != g.Range {
+		t.Errorf("%+v", g)
+	}
+	if got, want := g.RangeTextIn(InUse), "-24.5 to 24.5 °C (the label's -25 to 25 °C less a guard of 0.5)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got, want := g.ThawText(), "above -10.5 °C (-10 less a guard of 0.5)"; got != want || p.ThawText() != "above -10 °C" {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // What cannot be meant of a rule is refused, with what would be right.
 func TestWhatIsSpentIsChecked(t *testing.T) {
 	p := lifeConfig().Profiles[0]
