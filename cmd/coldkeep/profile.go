@@ -155,11 +155,35 @@ func inWords(p coldchain.Profile) string {
 	if len(p.Rules) == 0 {
 		fmt.Fprintf(&b, "No time out of range: an excursion of %v quarantines.\n", p.Confirm)
 	}
+	for _, s := range p.Stages {
+		fmt.Fprintf(&b, "In %s: %s.\n", s.Stage.Words(), p.RangeTextIn(s.Stage))
+	}
 	for _, r := range p.Rules {
 		fmt.Fprintf(&b, "Quarantines (%s): %s.\n", r.ID, r.Text())
 	}
+	if t := p.Thaw; t.Counts() {
+		fmt.Fprintf(&b, "Thaws %s: one freeze-thaw cycle where a buffered probe shows it for %s, and back; perhaps one where it was out of every unit for longer than %s.\n",
+			p.ThawText(), coldchain.SpanText(t.For), coldchain.SpanText(t.Outside))
+	}
+	if p.InUse > 0 {
+		fmt.Fprintf(&b, "Once opened or mixed: used within %s.\n", coldchain.SpanText(p.InUse))
+	}
+	if p.Signatures > 1 {
+		fmt.Fprintf(&b, "A quarantined batch is decided on by %d different people.\n", p.Signatures)
+	}
+	if len(p.Demands) > 0 {
+		fmt.Fprintf(&b, "Not for use without: %s.\n", demanded(p.Demands))
+	}
 	fmt.Fprintf(&b, "Without temperature for %v: quarantines. Out of every unit: judged as %s °C after %v.\n", p.Unmonitored, p.Outside.As, p.Outside.Grace)
 	return b.String()
+}
+
+func demanded(kinds []coldchain.PaperKind) string {
+	var list []string
+	for _, k := range kinds {
+		list = append(list, string(k))
+	}
+	return strings.Join(list, ", ")
 }
 
 type profileCheck struct {

@@ -21,7 +21,7 @@ func TestTheLibrary(t *testing.T) {
 			if len(p.Source) < 40 {
 				t.Errorf("%s: source %q", p.ID, p.Source)
 			}
-			if s.file == "exosomes.yaml" && (len(p.Rules) > 0 || p.Confirm == 0 || !strings.Contains(p.Source, "Replace by your product's label")) {
+			if s.file == "exosomes.yaml" && (len(p.Rules) > 0 || p.InUse > 0 || len(p.Stages) > 0 || p.Confirm == 0 || !strings.Contains(p.Source, "Replace by your product's label")) {
 				t.Errorf("%s: %+v: a range, a time to confirm, no allowance, and the label decides", p.ID, p)
 			}
 			// What show prints is a file that check accepts, with the same meaning.
@@ -36,6 +36,12 @@ func TestTheLibrary(t *testing.T) {
 			if code, out, errOut := call(t, "profile", "check", write(t, p.ID+".yaml", out)); code != exitDone {
 				t.Errorf("check %s: exit %d\n%s%s", p.ID, code, out, errOut)
 			}
+		}
+	}
+	_, out, _ := call(t, "profile", "show", "example-frozen-vial")
+	for _, want := range []string{"In transport: -30 to -10 °C.", "(road): above -10 °C in transport for 30m in all", "(refrozen): thawed and frozen again more than 1 time", "Thaws above -10 °C:", "Once opened or mixed: used within 4h."} {
+		if !strings.Contains(out, want) {
+			t.Errorf("show does not say %q:\n%s", want, out)
 		}
 	}
 	if n < 11 {

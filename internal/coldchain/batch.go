@@ -77,7 +77,9 @@ type batch struct {
 	kinetic  bool    // some rule asks for the mean kinetic temperature
 	dark     *measure
 	next     sensor.Instant
-	seat     int // in the evaluator's order
+	over     int  // so many of JudgedBy are over for good
+	shown    bool // a snapshot shares JudgedBy
+	seat     int  // in the evaluator's order
 }
 
 // A stay is a stretch of life at one place: a unit's course, or outside.
@@ -86,6 +88,7 @@ type stay struct {
 	From sensor.Instant
 	To   sensor.Instant // never while it lasts
 	Base kineticSum     // the course's running sum at From
+	Sum  kineticSum     // of the whole, once it is over
 
 	course *course
 	weight float64 // outside: of Outside.As

@@ -74,14 +74,14 @@ func BenchmarkASweepOfAThousandBatches(b *testing.B) {
 	}
 }
 
-// Three years of readings, one a minute, and three moves a day, a stretch
-// outside in each, are judged from the beginning: < 2 s.
+// Three years of readings of two units, one a minute from each, and a move
+// every hour with a stretch outside, are judged from the beginning: < 2 s.
 func BenchmarkThreeYearsJudgedAnew(b *testing.B) {
 	const minutes = 3 * 365 * 24 * 60
 	cfg := benchConfig()
 	l := Life{ID: "B", Profile: "p", OpenedAt: (minutes - 60) * 60_000}
-	for from := 1; from < minutes; from += 480 {
-		to := sensor.Instant(from+475) * 60_000
+	for from := 1; from < minutes; from += 60 {
+		to := sensor.Instant(from+57) * 60_000
 		l.Placements = append(l.Placements, Placement{Unit: []string{"f", "g"}[len(l.Placements)%2], From: sensor.Instant(from) * 60_000, To: &to})
 	}
 	for b.Loop() {
@@ -102,4 +102,18 @@ func BenchmarkThreeYearsJudgedAnew(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(2*minutes), "ns/reading")
+}
+
+// The same with all that a snapshot tells of them.
+func BenchmarkASnapshotOfAThousandBatches(b *testing.B) {
+	e := benchBatches(b, benchConfig(), 1000)
+	i := 0
+	for b.Loop() {
+		i++
+		e.Observe(sensor.Reading{Probe: "p", Time: sensor.Instant(i * 60_000), Temp: benchTemp(i)})
+		e.Tick(sensor.Instant(i * 60_000))
+		if len(e.Batches()) != 1000 {
+			b.Fatal("some are missing")
+		}
+	}
 }

@@ -90,17 +90,20 @@ const EventVersion = 1
 //	probe_*           unit probe fault
 //	alarm_raised      unit rule severity start text temp [batch] [probe probes] [past]
 //	alarm_cleared     the same with start, end, reason
-//	batch_received    batch profile lot vials expiry [gtin serial] by
-//	batch_placed      batch unit by (start = from)
-//	batch_moved       batch from_unit unit by
+//	batch_received    batch profile lot vials expiry [gtin serial] [arrival origin spent] by
+//	batch_placed      batch unit [out_for_s] by (start = from)
+//	batch_moved       batch from_unit unit [out_for_s] by
 //	batch_taken_out   batch from_unit by
 //	batch_flagged     batch unit rule text reason
 //	batch_quarantined batch unit rule text reason doubtful
 //	batch_rejudged    batch rule reason
 //	batch_expired     batch unit expiry text
-//	batch_opened      batch [from_batch] count vials start use_by_at treatment by
-//	batch_split       batch from_batch count vials by
+//	batch_opened      batch [from_batch] count vials start [use_by_at text] by; vials are those left of from_batch
+//	batch_split       batch from_batch count vials by; vials are those left of from_batch
 //	batch_returned    batch unit [out_for_s] by
+//	batch_released    batch rules reason decision [maker_ref use_by use_by_at spent proposed_by common_cause] by
+//	batch_discarded   batch count reason decision [maker_ref proposed_by common_cause] by
+//	batch_used        batch count [treatment reason] by
 //	batch_held        batch reason by
 //	vials_used        batch count vials [treatment] by
 //	vials_discarded   batch count vials reason by

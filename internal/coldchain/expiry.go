@@ -100,9 +100,11 @@ func (r *Reason) Expires() bool { return r.Rule == RuleInUse || r.Rule == RuleUs
 func (b *batch) reasons() []Reason {
 	list := append([]Reason{}, b.Reasons...)
 	for i, at := range b.Lapsed {
-		if rule, text := b.lapse(i); at != 0 && rule != "" {
-			list = append(list, Reason{Rule: rule, At: at, Text: text})
+		if at == 0 || i == lastDay {
+			continue
 		}
+		rule, text := b.lapse(i)
+		list = append(list, Reason{Rule: rule, At: at, Text: text})
 	}
 	if len(list) > len(b.Reasons) {
 		slices.SortStableFunc(list, func(x, y Reason) int { return cmp.Compare(x.At, y.At) })

@@ -199,3 +199,10 @@ func kinds() []kind {
 		{"demo freezer −80 °C, compressor dead: above −40 °C", cold80, above(-40, 0), time.Minute, 24, 0, simulated(chipsim.UltraLow, sensor.Buffered)},
 	}
 }
+
+// healthy is a fridge that is kept high in its range, opened often, and fails in nothing.
+var healthy = of(func(r *rand.Rand) cabinet {
+	c := fridge(r, between(r, 0.1, 3))
+	c.mean, c.doorEvery = between(r, 6, 6.6), time.Hour
+	return c
+}, func(*rand.Rand) []failure { return nil })

@@ -260,6 +260,33 @@ func TestForecastsAreAsGoodAsTold(t *testing.T) {
 	holdTable(t, w.String())
 }
 
+// A compressor that swings near the limit foretells no loss: at most once in
+// five hundred times that somebody looks.
+func TestAHealthyFridgeForetellsNothing(t *testing.T) {
+	looks, told := 0, 0
+	for seed := uint64(seedsFrom); seed <= seedsTo; seed++ {
+		list := samples(healthy(seed, 30*time.Second, 24*120), 30*time.Second)
+		e, begin := judged(t, cold28, above(8, 10*time.Minute), 2*time.Minute)
+		for i, x := range list {
+			e.Observe(sensor.Reading{Probe: "p", Time: begin.Add(x.at), Temp: x.temp, Raw: x.temp})
+			if i%10 != 0 {
+				continue
+			}
+			e.Tick(begin.Add(x.at))
+			if u := e.Units()[0]; u.OutOfRange {
+				continue // by a door
+			}
+			looks++
+			if len(e.Batches()[0].Forecasts) > 0 {
+				told++
+			}
+		}
+	}
+	if t.Logf("%d of %d", told, looks); looks < 5000 || told*500 > looks {
+		t.Errorf("a loss was foretold at %d of %d times", told, looks)
+	}
+}
+
 const tableBegins, tableEnds = "<!-- forecasts: go test -run AsGoodAsTold -rewrite -->\n", "<!-- end of forecasts -->\n"
 
 var number = regexp.MustCompile(`[-+]?[0-9]+`)

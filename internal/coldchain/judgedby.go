@@ -9,33 +9,53 @@ import (
 )
 
 // begins adds the judging instruments of the unit that the batch has entered
-// at t. The list is never changed in place: snapshots share it.
+// at t.
 func (b *batch) begins(t sensor.Instant) {
-	list := slices.Clone(b.JudgedBy)
-	for _, p := range b.unit.cfg.Probes {
-		if !p.Judges {
-			continue
+	b.judges(t, func(list []JudgedBy) []JudgedBy {
+		for _, p := range b.unit.cfg.Probes {
+			if p.Judges {
+				list = resumed(list, p.judgedFrom(t))
+			}
 		}
-		x := p.judgedFrom(t)
-		// Placements may touch: the same instrument goes on.
-		if i := slices.IndexFunc(list, func(o JudgedBy) bool { return o.To != nil && *o.To == t && o.same(x) }); i >= 0 {
-			list[i].To = nil
-			continue
-		}
-		list = append(list, x)
-	}
-	b.JudgedBy = list
+		return list
+	})
 }
 
 // ends closes what still judges: the batch leaves its unit at t.
 func (b *batch) ends(t sensor.Instant) {
-	list := slices.Clone(b.JudgedBy)
-	for i := range list {
-		if list[i].To == nil {
-			list[i].To = &t
+	b.judges(t, func(list []JudgedBy) []JudgedBy {
+		for i := range list {
+			if list[i].To == nil {
+				list[i].To = &t
+			}
 		}
+		return list
+	})
+}
+
+// resumed adds x to the list. Placements may touch: where the same instrument
+// judged until that very instant, it goes on.
+func resumed(list []JudgedBy, x JudgedBy) []JudgedBy {
+	if i := slices.IndexFunc(list, func(o JudgedBy) bool { return o.To != nil && *o.To == x.From && o.same(x) }); i >= 0 {
+		list[i].To = nil
+		return list
 	}
-	b.JudgedBy = slices.DeleteFunc(list, func(o JudgedBy) bool { return o.To != nil && *o.To <= o.From })
+	return append(list, x)
+}
+
+// judges changes, at t, who judges the batch. change gets those of the list
+// that are not over before t, so that years of moves cost no more than a day
+// of them. Snapshots share the list: one that was shown is not changed.
+func (b *batch) judges(t sensor.Instant, change func([]JudgedBy) []JudgedBy) {
+	if b.shown {
+		b.JudgedBy, b.shown = slices.Clone(b.JudgedBy), false
+	}
+	for b.over < len(b.JudgedBy) && b.JudgedBy[b.over].To != nil && *b.JudgedBy[b.over].To < t {
+		b.over++
+	}
+	list := change(b.JudgedBy[b.over:])
+	list = slices.DeleteFunc(list, func(o JudgedBy) bool { return o.To != nil && *o.To <= o.From })
+	b.JudgedBy = append(b.JudgedBy[:b.over], list...)
 }
 
 func (p UnitProbe) judgedFrom(t sensor.Instant) JudgedBy {

@@ -204,36 +204,31 @@ func (x *excursion) admit(p *place) {
 }
 
 // lends notes which logger stands in for the probes of the batch's unit from t
-// on. The list is never changed in place: snapshots share it.
+// on.
 func (b *batch) lends(t sensor.Instant) {
 	var spares []*spare
 	lender := ""
 	if b.unit != nil {
 		spares, lender = b.unit.spares, b.unit.lender
 	}
-	list := slices.Clone(b.JudgedBy)
-	known := false
-	for i := range list {
-		if j := &list[i]; j.To == nil && slices.ContainsFunc(spares, func(s *spare) bool { return s.Probe == j.Probe }) {
-			if j.Probe == lender {
-				known = true
-				continue
+	b.judges(t, func(list []JudgedBy) []JudgedBy {
+		known := false
+		for i := range list {
+			if j := &list[i]; j.To == nil && slices.ContainsFunc(spares, func(s *spare) bool { return s.Probe == j.Probe }) {
+				if j.Probe == lender {
+					known = true
+					continue
+				}
+				j.To = &t
 			}
-			j.To = &t
 		}
-	}
-	for _, s := range spares {
-		if s.Probe != lender || known {
-			continue
+		for _, s := range spares {
+			if s.Probe == lender && !known {
+				list = resumed(list, JudgedBy{Probe: s.Probe, Instrument: s.Instrument, From: t})
+			}
 		}
-		x := JudgedBy{Probe: s.Probe, Instrument: s.Instrument, From: t}
-		if i := slices.IndexFunc(list, func(o JudgedBy) bool { return o.To != nil && *o.To == t && o.same(x) }); i >= 0 {
-			list[i].To = nil
-			continue
-		}
-		list = append(list, x)
-	}
-	b.JudgedBy = slices.DeleteFunc(list, func(o JudgedBy) bool { return o.To != nil && *o.To <= o.From })
+		return list
+	})
 }
 
 // shed drops loggers whose travels are over and on which no batch counts any

@@ -76,6 +76,11 @@ func (b *oracleBatch) sides(last ms) (list []oracleSide) {
 			list = append(list, oracleSide{l, allowed, b.traces(l, last, holds)})
 		}
 	}
+	for _, r := range b.p.Rules {
+		if _, ok := own[r.Stage]; !ok && r.Stage != "" {
+			own[r.Stage] = b.p.Range
+		}
+	}
 	add(b.p.Range, slices.DeleteFunc(slices.Clone(all), func(s Stage) bool { _, ok := own[s]; return ok }))
 	for s, r := range own {
 		add(r, []Stage{s})

@@ -20,6 +20,7 @@ const (
 	forecastWide    = 5.0              // a band whose middle is this many times as far as its beginning tells nothing
 
 	turnLeast    = 0.2         // °C: less is no turn
+	unusualLeast = 0.4         // °C further out than all that is known: no compressor does that
 	nearShare    = 5           // a unit is near an end of its range in its last fifth
 	signLeast    = 2.0         // a rate this many times its own error is one
 	rateError    = 0.26        // of a rate: nothing keeps one constant
@@ -165,7 +166,11 @@ func (u *unit) outlook(t sensor.Instant) *outlook {
 		return nil
 	}
 	var room [trailKept + 1]point
-	o := foresee(u.trail.points(side, t, room[:0]), side, u.cfg.Range, u.habits[sideIndex(side)])
+	list := u.trail.points(side, t, room[:0])
+	if near && !u.trail.unusual(side) {
+		return nil
+	}
+	o := foresee(list, side, u.cfg.Range, u.habits[sideIndex(side)])
 	if o == nil || near && o.rising != (side == Above) {
 		return nil
 	}

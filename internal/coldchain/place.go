@@ -52,13 +52,24 @@ func (e *Evaluator) orderPlace(ev Event, c Command, b *batch) (Event, error) {
 	if at != nil {
 		ev.FromUnit = at.Unit
 	}
-	if r, p := u.cfg.Range, b.profile.Range; (r.Low < p.Low || r.High > p.High) && strings.TrimSpace(c.Reason) == "" {
+	if r, p := u.cfg.Range, b.profile.RangeIn(b.stageIn(u)); (r.Low < p.Low || r.High > p.High) && strings.TrimSpace(c.Reason) == "" {
 		return ev, refuse("conflict", "%s is kept at %s, and batch %s needs %s: if it must go there all the same, say why: --reason TEXT", u.cfg.ID, r.Text(), b.id(), p.Text())
 	}
 	if later := b.placedAfter(c.At); later != nil {
 		return ev, refuse("conflict", "batch %s is placed in %s from %s on: placements may not overlap", b.id(), later.Unit, later.From)
 	}
 	return ev, nil
+}
+
+// stageIn is the stage that the batch would be in if it were in the unit.
+func (b *batch) stageIn(u *unit) Stage {
+	switch {
+	case b.Opened != 0:
+		return InUse
+	case u.cfg.Transport:
+		return Transport
+	}
+	return Storage
 }
 
 // outFor is how long the batch was out before it came in at c.At, beyond what

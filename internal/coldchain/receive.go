@@ -100,17 +100,18 @@ func (p *Profile) arrivedWrong(a *Arrival) string {
 	if a == nil {
 		return ""
 	}
+	r := p.RangeIn(Transport)
 	var why []string
 	if a.Logger == "tripped" {
 		why = append(why, "its logger or indicator had tripped on the way")
 	}
 	switch {
-	case a.State == "warm" && p.Range.High < roomTemperature:
+	case a.State == "warm" && r.High < roomTemperature:
 		why = append(why, "its vials came warm")
-	case a.State == "cold" && p.Range.High < 0:
+	case a.State == "cold" && r.High < 0:
 		why = append(why, "its vials came cold, but not frozen hard")
-	case a.State == "frozen" && p.Range.Low >= 0:
-		why = append(why, "its vials came frozen, and the label says "+p.RangeText())
+	case a.State == "frozen" && r.Low >= 0:
+		why = append(why, "its vials came frozen, and the label says "+p.RangeTextIn(Transport))
 	}
 	return strings.Join(why, "; ")
 }

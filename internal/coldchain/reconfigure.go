@@ -172,6 +172,7 @@ func (u *unit) adopt(e *Evaluator, t sensor.Instant, c Unit) {
 	u.cfg = c
 	u.repair(e, t, c.Probes, quiet)
 	if !sameJudges(before, c.Probes) {
+		u.trail, u.rise = trail{}, rise{} // another instrument's course is not this one's
 		for _, b := range u.batches {
 			b.ends(t)
 			b.begins(t)

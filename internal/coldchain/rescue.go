@@ -15,6 +15,7 @@ const (
 	// monitored, before it is trusted with more.
 	refugeStable = time.Hour
 	refugesTold  = 5 // of a batch, the best first
+	noneTold     = 6 // units that cannot take a batch, with why
 )
 
 // A shelter is a unit as one that could take batches.
@@ -75,7 +76,7 @@ func rescues(s *Snapshot, also string) map[string][]Rescue {
 		}
 	}
 	slices.SortStableFunc(list, func(x, y fleeing) int { return x.compare(&y) })
-	shelters := s.shelters()
+	all := s.shelters()
 	rest, boxes := map[string]int{}, map[string]int{}
 	for i := len(list) - 1; i >= 0; i-- {
 		f := &list[i]
@@ -92,7 +93,7 @@ func rescues(s *Snapshot, also string) map[string][]Rescue {
 		r.Reason = f.reason(len(found[f.b.Unit]) == 0)
 		if f.saved() {
 			var none string
-			if r.Refuges, none = f.seek(shelters); len(r.Refuges) == 0 {
+			if r.Refuges, none = all.seek(f); len(r.Refuges) == 0 {
 				r.Reason += ". " + none
 			}
 		}
@@ -141,9 +142,8 @@ func (f *fleeing) reason(first bool) string {
 }
 
 // shelters looks at every unit as a refuge.
-func (s *Snapshot) shelters() []shelter {
-	list := make([]shelter, len(s.Units))
-	at := map[string]int{}
+func (s *Snapshot) shelters() *seeker {
+	list, at := make([]shelter, len(s.Units)), make(map[string]int, len(s.Units))
 	for i := range s.Units {
 		u := &s.Units[i]
 		at[u.ID] = i
@@ -184,7 +184,7 @@ func (s *Snapshot) shelters() []shelter {
 			list[j].why = "has an alarm itself"
 		}
 	}
-	return list
+	return &seeker{shelters: list, at: at, suitable: map[Range]*suitable{}}
 }
 
 // KeepingRange is what the batch must be kept in where it is stored: of its
@@ -209,57 +209,57 @@ type offer struct {
 	margin sensor.Temp
 }
 
+// A seeker gives room away, batch by batch.
+type seeker struct {
+	shelters []shelter
+	at       map[string]int      // of a unit's id
+	suitable map[Range]*suitable // for what must be kept in a range
+	offers   []offer
+}
+
+// The suitable shelters, and those that would be but for something.
+type suitable struct{ ready, not []int }
+
+func (k *seeker) suits(r Range) *suitable {
+	x := k.suitable[r]
+	if x != nil {
+		return x
+	}
+	x = &suitable{}
+	k.suitable[r] = x
+	for i := range k.shelters {
+		switch s := &k.shelters[i]; {
+		case s.u.Range.Low < r.Low || s.u.Range.High > r.High || s.u.Transport:
+		case s.why != "":
+			x.not = append(x.not, i)
+		default:
+			x.ready = append(x.ready, i)
+		}
+	}
+	return x
+}
+
 // seek finds the batch's refuges, and takes room in the best; without any it
 // says why.
-func (f *fleeing) seek(shelters []shelter) ([]Refuge, string) {
-	need, r := f.vials(), f.b.KeepingRange()
-	var offers []offer
-	var not []string
-	for i := range shelters {
-		x := &shelters[i]
-		u := x.u
-		if u.ID == f.b.Unit || u.Range.Low < r.Low || u.Range.High > r.High || u.Transport {
-			continue
+func (k *seeker) seek(f *fleeing) ([]Refuge, string) {
+	r := f.b.KeepingRange()
+	suits := k.suits(r)
+	k.offers = k.offers[:0]
+	for _, i := range suits.ready {
+		if o, ok := k.shelters[i].offer(f); ok {
+			o.at = i
+			k.offers = append(k.offers, o)
 		}
-		n, rest := need, f.rest
-		if x.boxes() {
-			n, rest = 1, f.boxes
-		}
-		switch {
-		case x.why != "":
-			not = append(not, u.Title()+" "+x.why)
-			continue
-		case x.known && x.left <= 0:
-			not = append(not, u.Title()+" will be full")
-			continue
-		case x.known && x.left < n:
-			not = append(not, fmt.Sprintf("%s has room for %d of its %d vials: whether to split it is for a person to say", u.Title(), x.left, n))
-			continue
-		}
-		o := offer{at: i, margin: min(u.Range.High-*u.Temp, *u.Temp-u.Range.Low)}
-		if !x.stable {
-			o.stable = 1
-		}
-		if !slices.Contains(x.takes, f.b.Unit) {
-			o.apart = 1
-		}
-		switch {
-		case !x.known:
-			o.room = 2
-		case x.left < rest:
-			o.room = 1
-		}
-		offers = append(offers, o)
 	}
-	if len(offers) == 0 {
-		return []Refuge{}, nowhere(r, not)
+	if len(k.offers) == 0 {
+		return []Refuge{}, k.nowhere(f, r, suits)
 	}
-	slices.SortStableFunc(offers, func(a, b offer) int {
+	slices.SortStableFunc(k.offers, func(a, b offer) int {
 		return cmp.Or(cmp.Compare(a.stable, b.stable), cmp.Compare(a.room, b.room), cmp.Compare(a.apart, b.apart), cmp.Compare(b.margin, a.margin))
 	})
-	list := make([]Refuge, 0, min(len(offers), refugesTold))
-	for _, o := range offers[:min(len(offers), refugesTold)] {
-		x := &shelters[o.at]
+	list := make([]Refuge, 0, min(len(k.offers), refugesTold))
+	for _, o := range k.offers[:cap(list)] {
+		x := &k.shelters[o.at]
 		g := Refuge{Unit: x.u.ID, Name: x.u.Title(), Temp: x.u.Temp, Stable: x.stable, Boxes: x.boxes(), Reason: x.reason(o)}
 		if x.known {
 			left := x.left
@@ -267,13 +267,42 @@ func (f *fleeing) seek(shelters []shelter) ([]Refuge, string) {
 		}
 		list = append(list, g)
 	}
-	best := &shelters[offers[0].at]
-	if best.boxes() {
-		need = 1
-	}
+	best := &k.shelters[k.offers[0].at]
+	need, _ := best.needs(f)
 	best.left -= need
 	best.takes = append(best.takes, f.b.Unit)
 	return list, ""
+}
+
+// needs is what a batch, and all of its unit's from it on, take of the room.
+func (x *shelter) needs(f *fleeing) (one, all int) {
+	if x.boxes() {
+		return 1, f.boxes
+	}
+	return f.vials(), f.rest
+}
+
+// offer is how a shelter suits a batch; not at all where it has no room, or the batch
+// is in it.
+func (x *shelter) offer(f *fleeing) (o offer, ok bool) {
+	one, all := x.needs(f)
+	if x.u.ID == f.b.Unit || x.known && x.left < one {
+		return o, false
+	}
+	o.margin = min(x.u.Range.High-*x.u.Temp, *x.u.Temp-x.u.Range.Low)
+	if !x.stable {
+		o.stable = 1
+	}
+	if !slices.Contains(x.takes, f.b.Unit) {
+		o.apart = 1
+	}
+	switch {
+	case !x.known:
+		o.room = 2
+	case x.left < all:
+		o.room = 1
+	}
+	return o, true
 }
 
 func (x *shelter) boxes() bool { return x.u.Capacity.Vials == 0 && x.u.Capacity.Boxes > 0 }
@@ -300,15 +329,53 @@ func (x *shelter) reason(o offer) string {
 }
 
 // nowhere says what to do where a batch has no refuge, and why it has none.
-func nowhere(r Range, not []string) string {
+func (k *seeker) nowhere(f *fleeing, r Range, suits *suitable) string {
 	do := "Keep the door shut and find room elsewhere"
 	if r.High <= 0 {
 		do = "Keep the door shut. Do not move the vials to a fridge"
 	}
-	if len(not) == 0 {
+	var why []string
+	others := 0
+	for _, list := range [][]int{suits.ready, suits.not} {
+		others += len(list)
+		for _, i := range list {
+			if len(why) == noneTold {
+				break
+			}
+			if x := &k.shelters[i]; x.u.ID != f.b.Unit {
+				why = append(why, x.full(f))
+			}
+		}
+	}
+	if u := k.unit(f.b.Unit); u != nil && u.Range.Low >= r.Low && u.Range.High <= r.High && !u.Transport {
+		others-- // it is the one that they leave
+	}
+	if len(why) == 0 {
 		return do + ": no other unit is kept inside " + r.Text()
 	}
-	return do + ": " + strings.Join(not, "; ")
+	if more := others - len(why); more > 0 {
+		why = append(why, fmt.Sprintf("and %d more", more))
+	}
+	return do + ": " + strings.Join(why, "; ")
+}
+
+// full says why a shelter cannot take a batch.
+func (x *shelter) full(f *fleeing) string {
+	switch {
+	case x.why != "":
+		return x.u.Title() + " " + x.why
+	case x.left <= 0:
+		return x.u.Title() + " will be full"
+	}
+	return fmt.Sprintf("%s has room for %d of its %d vials: whether to split it is for a person to say", x.u.Title(), x.left, f.vials())
+}
+
+func (k *seeker) unit(id string) *UnitState {
+	i, ok := k.at[id]
+	if !ok {
+		return nil
+	}
+	return k.shelters[i].u
 }
 
 // Target is the refuge that room was taken in: the best; nil where it has none.

@@ -94,6 +94,14 @@ func TestRescues(t *testing.T) {
 		{"a batch's alarm is not its unit's", func() []UnitState { return []UnitState{good("a", 5000, 90)} }, func(s *Snapshot) {
 			s.Alarms = []Alarm{{Unit: "a", Rule: RuleBatch, Batch: "X", Severity: Critical}}
 		}, []string{"B1: a/90", "B2: a/78", "B3:"}, ""},
+		{"many that are full", func() (list []UnitState) {
+			for i := range 9 {
+				u := good(fmt.Sprintf("u%d", i), 5000, 1)
+				u.VialCount = 1
+				list = append(list, u)
+			}
+			return append(list, good("small", 5000, 7))
+		}, nil, []string{"B1:", "B2:", "B3:"}, "SMALL has room for 7 of its 12 vials: whether to split it is for a person to say; U0 is full; U1 is full; U2 is full; U3 is full; U4 is full; and 4 more"},
 		{"another range", func() []UnitState {
 			u := good("a", 5000, 90)
 			u.Range.High = 9000

@@ -76,11 +76,12 @@ func (l *Life) spent(rule string) Spent {
 }
 
 // seed books what was spent before the record, which begins at t: for a window
-// as if it had ended right then.
+// as if it had ended right then. Where a signer has allowed some anew before
+// the batch was placed, that goes before.
 func (b *batch) seed(t sensor.Instant) {
 	for _, s := range b.Rules {
 		ms := s.before.ms()
-		if ms == 0 || s.m == nil {
+		if ms == 0 || s.m == nil || s.Anew {
 			continue
 		}
 		s.m.Sum, s.m.SumCertain = ms, ms
@@ -93,7 +94,7 @@ func (b *batch) seed(t sensor.Instant) {
 // fireSpent breaks, where the record begins, what was spent already.
 func (b *batch) fireSpent(e *Evaluator, t sensor.Instant) {
 	for _, s := range b.Rules {
-		if s.before.S > 0 && !s.Broken && s.before.ms() >= millis(s.rule.Total) {
+		if s.before.S > 0 && !s.Broken && !s.Anew && s.before.ms() >= millis(s.rule.Total) {
 			b.breaks(e, s, t, false)
 		}
 	}

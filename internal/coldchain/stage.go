@@ -60,20 +60,32 @@ func (p *Profile) RangeTextIn(s Stage) string {
 	return p.rangeText(p.RangeIn(s))
 }
 
-// A stageRange is a range with the stages in which it holds.
+// A stageRange is a range with the stages in which it holds, and in which the
+// same rules do.
 type stageRange struct {
 	Range Range
 	in    stages
-	stage Stage // "" of the range that holds wherever no other does
+	stage Stage // whose own range it is; "" of the label's general one
 }
 
-// ranges are those of the label: first the one that holds in all stages that
-// have none of their own.
-func (p *Profile) ranges() []stageRange {
-	list := []stageRange{{Range: p.Range, in: inAll}}
-	for _, x := range p.Stages {
-		list[0].in &^= x.Stage.set()
-		list = append(list, stageRange{x.Range, x.Stage.set(), x.Stage})
+// ranges are those of the label, apart for each stage that has a range of its
+// own or that a rule names: the others share the label's general one.
+func (p *Profile) ranges() (list []stageRange) {
+	rest := inAll
+	for _, s := range []Stage{Storage, Transport, InUse} {
+		x := stageRange{Range: p.Range, in: s.set()}
+		for _, o := range p.Stages {
+			if o.Stage == s {
+				x.Range, x.stage = o.Range, s
+			}
+		}
+		if x.stage != "" || slices.ContainsFunc(p.Rules, func(r Rule) bool { return r.Stage == s }) {
+			list = append(list, x)
+			rest &^= x.in
+		}
+	}
+	if rest != 0 {
+		list = append([]stageRange{{Range: p.Range, in: rest}}, list...)
 	}
 	return list
 }

@@ -6,11 +6,13 @@ import (
 	"coldkeep/sensor"
 )
 
-// state tells the batch as of t, which is closed. It changes nothing.
+// state tells the batch as of t, which is closed. It changes nothing but that
+// JudgedBy is shared from here on.
 func (b *batch) state(t sensor.Instant) BatchState {
 	if b.Where == ended {
 		t = b.EndedAt
 	}
+	b.shown = true
 	s := BatchState{
 		ID: b.id(), Profile: *b.profile, ProfileID: b.profile.ID, Lot: b.Life.Lot, Vials: b.Life.Vials, Expiry: b.Life.Expiry, ExpiresAt: b.Life.ExpiresAt, GTIN: b.Life.GTIN, Serial: b.Life.Serial,
 		Placements: slices.Clone(b.Life.Placements), Reasons: b.reasons(), Received: b.Received,
@@ -22,7 +24,8 @@ func (b *batch) state(t sensor.Instant) BatchState {
 		s.OpenedAt = &at
 	}
 	if end := min(b.lapseAt(openSince), b.lapseAt(signedDay)); end != never {
-		s.UseByAt = &end
+		at := end
+		s.UseByAt = &at
 	}
 	if b.Where == stored || b.Where == outside {
 		s.Stage = b.stage()
@@ -46,7 +49,8 @@ func (b *batch) state(t sensor.Instant) BatchState {
 	s.Now = b.nowState()
 	if s.Verdict != Quarantined && (b.Where == stored || b.Where == outside) {
 		if d := b.lossDeadline(); d != never && d > t {
-			s.LostAt = &d
+			at := d
+			s.LostAt = &at
 		}
 	}
 	s.Forecasts = b.forecasts(t)
@@ -146,9 +150,9 @@ func (b *batch) exposure(t sensor.Instant) Exposure {
 
 // allowances tells of each rule that sums what is used and what is left.
 func (b *batch) allowances(t sensor.Instant) []Allowance {
-	list := []Allowance{}
+	list := make([]Allowance, 0, len(b.Rules))
 	for _, s := range b.Rules {
-		r := s.rule
+		r := &s.rule
 		if r.FreezeThaw {
 			_, used := s.cycles(&b.Thaws)
 			list = append(list, Allowance{Rule: r.ID, Cycles: used, CyclesLeft: max(0, int(s.allowed())-used)})
@@ -157,14 +161,18 @@ func (b *batch) allowances(t sensor.Instant) []Allowance {
 		if r.Total == 0 || s.m == nil {
 			continue
 		}
-		used := s.before.ms()
-		if b.Where != unplaced {
+		used := int64(0)
+		switch {
+		case b.Where != unplaced:
 			used = s.used(t, false)
+		case !s.Anew:
+			used = s.before.ms()
 		}
 		total := s.allowed()
 		a := Allowance{Rule: r.ID, UsedS: seconds(used), LeftS: seconds(max(0, total-used)), TotalS: seconds(total)}
 		if d := s.deadline(b); d != never && d > t && (b.Where == stored || b.Where == outside) {
-			a.RunsOut = &d
+			at := d
+			a.RunsOut = &at
 		}
 		list = append(list, a)
 	}

@@ -114,6 +114,10 @@ func (p *Profile) thawLimit() lineKey {
 	return lineKey{Limit: Limit{Side: Above, At: p.Thaw.Above}, Buffered: true}
 }
 
+// ThawText says above which temperature it thaws, and what the guard has taken
+// of it.
+func (p *Profile) ThawText() string { return p.thawLimit().guarded(p.Guard) }
+
 // turnThaw follows the thaw point at t.
 func (b *batch) turnThaw(t sensor.Instant) {
 	if b.profile.Thaw.Counts() {

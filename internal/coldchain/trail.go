@@ -11,6 +11,7 @@ const (
 	trailStep = 30 * time.Second // readings within it become one mean
 	trailKept = 64               // means
 	riseKept  = 64
+	recently  = 10 * time.Minute
 )
 
 // A trail is what a unit's judging probes have said lately, as means over
@@ -89,6 +90,33 @@ func (x *trail) points(side Side, now sensor.Instant, into []point) []point {
 		add(x.Open.step())
 	}
 	return into
+}
+
+// unusual says whether the newest step of a unit in its range is further out
+// than what is known of the time before the last ten minutes: a compressor's
+// swing, which comes near an end of the range and turns, is not.
+func (x *trail) unusual(side Side) bool {
+	n := len(x.Steps)
+	if n == 0 {
+		return false
+	}
+	out := func(s step) int32 {
+		if side == Below {
+			return -s.Lo
+		}
+		return s.Hi
+	}
+	last := x.Steps[n-1]
+	known := 0
+	for _, s := range x.Steps[:n-1] {
+		if last.At.Sub(s.At) <= recently {
+			break
+		}
+		if known++; float64(out(last)-out(s)) < unusualLeast*1000 {
+			return false
+		}
+	}
+	return known > 0 && last.At.Sub(x.Steps[0].At) >= forecastPast
 }
 
 // A rise is how a unit's temperature went in the excursion that is open, with
@@ -173,7 +201,7 @@ type trailPoint struct {
 	Open   openStep
 }
 
-func (x *trail) pack() trailPoint { return packSteps(x.Steps[max(0, len(x.Steps)-trailKept):], x.Open) }
+func (x *trail) pack() trailPoint { return packSteps(x.Steps, x.Open) }
 
 func packSteps(steps []step, open openStep) trailPoint {
 	p := trailPoint{Open: open}

@@ -340,6 +340,9 @@ func (u *unit) courseFor(p *Profile, t sensor.Instant) *course {
 
 // sum gives weight and time of the stay within [from, to).
 func (s *stay) sumWithin(from, to sensor.Instant) kineticSum {
+	if from <= s.From && to >= s.To {
+		return s.Sum
+	}
 	from, to = max(from, s.From), min(to, s.To)
 	if to <= from {
 		return kineticSum{}
@@ -358,7 +361,8 @@ func (b *batch) closeStay(t sensor.Instant) {
 		return
 	}
 	s := &b.Stays[n-1]
-	b.Kinetic = b.Kinetic.plus(s.whole(t))
+	s.Sum = s.whole(t)
+	b.Kinetic = b.Kinetic.plus(s.Sum)
 	s.To = t
 }
 

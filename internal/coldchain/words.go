@@ -171,15 +171,15 @@ func (b *BatchState) quarantineWords(r Reader) Words {
 		why = append(why, fmt.Sprintf("%s proposed on %s to %s it: a second person must sign.", p.By, r.Clock(p.At), p.Decision))
 	}
 	for _, x := range b.Reasons {
-		if x.Released {
+		if x.Released || x.Rule == RuleInUse { // of its opening openWhy tells
 			continue
 		}
 		recalled = recalled || x.Rule == RuleRecall
-		unknown = unknown && (x.Doubtful || b.isDark(x.Rule))
+		unknown = unknown && (x.Doubtful || b.isDark(x.Rule) || x.Expires())
 		line := upper(x.Text) + ", " + r.Clock(x.At)
 		if x.Unsupported {
 			line += " (later data do not support this)"
-		} else if x.Doubtful {
+		} else if x.Doubtful && !b.ofCycles(x.Rule) { // their text says how sure it is
 			line += " (part of the time without data)"
 		}
 		why = append(why, line+".")
@@ -191,6 +191,12 @@ func (b *BatchState) quarantineWords(r Reader) Words {
 		w.Headline, w.Do = "DO NOT USE: NOT KNOWN", "It may be good; a person must decide. Ask "+r.ask()+"."
 	}
 	return w
+}
+
+// ofCycles says whether the rule is about freeze–thaw cycles.
+func (b *BatchState) ofCycles(rule string) bool {
+	r := b.Profile.rule(rule)
+	return r != nil && r.FreezeThaw
 }
 
 // isDark says whether the rule is about time without data.

@@ -158,14 +158,17 @@ func (p *reader) rule(v value, x coldchain.Profile) (coldchain.Rule, bool) {
 
 // allowances warns of each side of a range on which no rule gives time, and
 // names the band in which a confirmed excursion quarantines at once. A stage
-// that has a range of its own is looked at like the storage.
+// that has a range of its own, or that a rule names, is looked at like the
+// storage.
 func (p *reader) allowances(v value, x coldchain.Profile) {
 	if len(x.Rules) == 0 {
 		return // said on purpose: any confirmed excursion quarantines
 	}
 	p.allowancesIn(v, x, coldchain.Storage, "")
-	for _, s := range x.Stages {
-		p.allowancesIn(v, x, s.Stage, " in "+s.Stage.Words())
+	for _, s := range []coldchain.Stage{coldchain.Transport, coldchain.InUse} {
+		if slices.ContainsFunc(x.Stages, func(o coldchain.StageRange) bool { return o.Stage == s }) || slices.ContainsFunc(x.Rules, func(r coldchain.Rule) bool { return r.Stage == s }) {
+			p.allowancesIn(v, x, s, " in "+s.Words())
+		}
 	}
 }
 

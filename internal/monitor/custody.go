@@ -46,12 +46,15 @@ func mishandled(s *coldchain.Snapshot, at sensor.Instant) (list []alert.Alarm) {
 			if len(why) == 0 {
 				continue
 			}
-			key, what := "used/"+b.ID, "batch "+b.ID
+			key, what := "used/"+b.ID, "batch "+b.ID+" was"
 			if b.Verdict != coldchain.Used || b.Ended == nil || *b.Ended != u.At {
-				key, what = key+"/"+u.At.String(), fmt.Sprintf("%d of batch %s", u.Count, b.ID)
+				key, what = key+"/"+u.At.String(), fmt.Sprintf("%d vials of batch %s were", u.Count, b.ID)
+				if u.Count == 1 {
+					what = "a vial of batch " + b.ID + " was"
+				}
 			}
 			list = append(list, alert.Alarm{Key: key, Kind: alert.Other, Severity: alert.Critical, Rule: RuleUsedWhileBlocked, Batch: b.ID,
-				Text: fmt.Sprintf("%s was used although it was not to be: %s", what, strings.Join(why, "; "))})
+				Text: fmt.Sprintf("%s used although it was not to be: %s", what, strings.Join(why, "; "))})
 		}
 	}
 	return list

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -114,6 +115,110 @@ func TestABatchInTheWrongUnitNeedsAReason(t *testing.T) {
 			}
 			if i == 3 && ev.Reason != "the fridge is broken" {
 				t.Errorf("the reason is not kept: %+v", ev)
+			}
+		}
+	})
+}
+
+// Some vials that were used while they were not to be are told like a whole
+// batch, for a day; also after a restart, and after the rest was released. Who
+// holds a batch back is there: that wakes nobody.
+func TestVialsUsedWhileBlocked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), testConfig())
+		defer func() { r.kill() }()
+		sweeps := func(d time.Duration) {
+			for end := time.Now().Add(d); time.Now().Before(end); {
+				r.sweep(5000, 5000, 5000)
+			}
+		}
+		n := 0
+		give := func(c coldchain.Command) {
+			t.Helper()
+			n++
+			c.ID, c.By, c.Batch = fmt.Sprint("c", n), "Anna Example", "B"
+			if _, err := r.m.order(r.ctx, c); err != nil {
+				t.Fatalf("%+v: %v", c, err)
+			}
+		}
+		texts := func() (list []string) {
+			for _, a := range r.m.Snapshot().Alarms {
+				if a.Rule == RuleUsedWhileBlocked {
+					list = append(list, string(a.Severity)+" "+a.Text)
+				}
+			}
+			return list
+		}
+		sweeps(time.Minute)
+		give(coldchain.Command{Name: "receive", Profile: "p", Vials: 9})
+		give(coldchain.Command{Name: "place", Unit: "f1"})
+		sweeps(time.Minute)
+		give(coldchain.Command{Name: "use", Count: 2, Treatment: "T-1"})
+		sweeps(time.Minute)
+		if got := texts(); len(got) != 0 {
+			t.Errorf("used as it should be: %v", got)
+		}
+		give(coldchain.Command{Name: "hold", Reason: "cloudy"})
+		sweeps(time.Minute)
+		if i := slices.IndexFunc(r.m.Snapshot().Alarms, func(a coldchain.Alarm) bool { return a.Rule == coldchain.RuleBatch }); i < 0 || r.m.Snapshot().Alarms[i].Severity != coldchain.Warning {
+			t.Errorf("held back: %+v", r.m.Snapshot().Alarms)
+		}
+		give(coldchain.Command{Name: "use", Count: 3, Reason: "it was given before anybody looked"})
+		sweeps(time.Minute)
+		want := []string{"critical 3 vials of batch B were used although it was not to be: held back by Anna Example: cloudy"}
+		if got := texts(); !slices.Equal(got, want) {
+			t.Errorf("%q", got)
+		}
+		give(coldchain.Command{Name: "release", Reason: "bubbles"})
+		r.kill()
+		r.dropCheckpoints()
+		r.start()
+		sweeps(time.Minute)
+		if got := texts(); !slices.Equal(got, want) {
+			t.Errorf("after a release and a restart: %q", got)
+		}
+		if b := r.m.Snapshot().Batches[0]; b.Vials != 4 || b.Verdict != coldchain.Released {
+			t.Errorf("%d vials, %s", b.Vials, b.Verdict)
+		}
+		time.Sleep(usedTold)
+		sweeps(time.Minute)
+		if got := texts(); len(got) != 0 {
+			t.Errorf("a day later: %v", got)
+		}
+	})
+}
+
+// A command about several batches becomes an event each in one step, and comes
+// twice only once.
+func TestOneDecisionAboutSeveral(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), testConfig())
+		defer func() { r.kill() }()
+		r.sweep(5000, 5000, 5000)
+		for _, id := range []string{"A", "B", "C"} {
+			if err := r.do("receive", id, "", 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hold := coldchain.Command{ID: "hold", Name: "hold", Batch: "A", BatchIDs: []string{"b", "A", "C"}, By: "Anna Example", Reason: "cloudy"}
+		first, err := r.m.order(r.ctx, hold)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.kill()
+		r.start()
+		r.sweep(5000, 5000, 5000)
+		again, err := r.m.order(r.ctx, hold)
+		if err != nil || again.Seq != first.Seq {
+			t.Errorf("again: %+v %v", again, err)
+		}
+		list, err := r.m.EventsOf(r.ctx, coldchain.BatchHeld)
+		if err != nil || len(list) != 3 {
+			t.Fatalf("%v %+v", err, list)
+		}
+		for i, e := range list {
+			if e.Batch != []string{"A", "B", "C"}[i] || e.Cause != "hold" || e.Time != first.Time || e.By != "Anna Example" || (e.ID == "hold") != (i == 0) {
+				t.Errorf("%+v", e)
 			}
 		}
 	})

@@ -94,3 +94,36 @@ func TestABatchExpires(t *testing.T) {
 		check()
 	})
 }
+
+// What was open for too long, and what a signer's last day has ended, is told
+// like the label's last day, as long as it stands in a unit.
+func TestWhatElseEndsTheUseIsTold(t *testing.T) {
+	const day = 24 * time.Hour
+	at := sensor.At(time.Date(2026, 5, 12, 0, 0, 0, 0, time.UTC))
+	open := coldchain.Reason{Rule: coldchain.RuleInUse, At: at, Text: "open for longer than the 4h that the label allows"}
+	s := &coldchain.Snapshot{Synchronized: true, Batches: []coldchain.BatchState{
+		{ID: "open", Unit: "f1", Reasons: []coldchain.Reason{open}},
+		{ID: "taken-out", Reasons: []coldchain.Reason{open}, SignedUseBy: "2026-05-11", SignedUseByAt: at},
+		{ID: "over", Unit: "f1", SignedUseBy: "2026-05-11", SignedUseByAt: at},
+		{ID: "near", Unit: "f1", SignedUseBy: "2026-05-18", SignedUseByAt: at.Add(7 * day)},
+		{ID: "far", Unit: "f1", SignedUseBy: "2026-05-19", SignedUseByAt: at.Add(8 * day)},
+	}}
+	var got []string
+	for _, a := range expiring(s, at) {
+		if a.Rule != RuleExpiry || a.Unit != "f1" {
+			t.Errorf("%+v", a)
+		}
+		got = append(got, a.Key+": "+a.Text)
+	}
+	want := []string{
+		"expiry/open/open: open for longer than the 4h that the label allows; take it out",
+		"expiry/over/signed-over: its use was allowed until 2026-05-11; take it out",
+		"expiry/near/signed-near: its use is allowed until 2026-05-18",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("told\n%q, want\n%q", got, want)
+	}
+	if s.Synchronized = false; len(expiring(s, at)) != 0 {
+		t.Error("told by a clock that nobody has set")
+	}
+}

@@ -207,17 +207,19 @@ func writeEvent(ctx context.Context, tx *sql.Tx, e coldchain.Event) error {
 	return nil
 }
 
-// keptCheckpoints are the newest ones; besides, one a day is kept for a week,
-// so that what comes late is judged anew from the day before it.
+// keptCheckpoints are the newest ones; besides, one a quarter of an hour is
+// kept for two hours, so that what is told a little late (how long a box was
+// out) is judged anew in no time, and one a day for a week.
 const keptCheckpoints = 2
 
 func writeCheckpoint(ctx context.Context, tx *sql.Tx, at sensor.Instant, seq uint64, data []byte) error {
 	if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?)", at, seq, data); err != nil {
 		return fmt.Errorf("record checkpoint: %w", err)
 	}
-	const day = 24 * 3600 * 1000
+	const quarter, day = 900 * 1000, 24 * 3600 * 1000
 	_, err := tx.ExecContext(ctx, `DELETE FROM checkpoint WHERE at NOT IN (SELECT at FROM checkpoint ORDER BY at DESC LIMIT ?)
-		AND (at < ?2 - 8 * ?3 OR at NOT IN (SELECT min(at) FROM checkpoint GROUP BY at / ?3))`, keptCheckpoints, at, day)
+		AND (at < ?2 - 8 * ?3 OR at NOT IN (SELECT min(at) FROM checkpoint GROUP BY at / ?3))
+		AND (at < ?2 - 8 * ?4 OR at NOT IN (SELECT min(at) FROM checkpoint GROUP BY at / ?4))`, keptCheckpoints, at, quarter, day)
 	if err != nil {
 		return fmt.Errorf("drop old checkpoints: %w", err)
 	}

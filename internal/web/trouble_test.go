@@ -119,6 +119,50 @@ func TestThePageTellsOfTroubles(t *testing.T) {
 	}
 }
 
+// Where the vials can go stands with the trouble and in the API; by when, on
+// the label's page.
+func TestWhereToMoveItIsTold(t *testing.T) {
+	d := newDesk()
+	night(d)
+	now := d.snap.At
+	r := coldchain.Reader{Now: now, Location: time.UTC}
+	early, mid, late := now.Add(9*time.Minute), now.Add(14*time.Minute), now.Add(40*time.Minute)
+	d.snap.Units[0].BatchCount, d.snap.Units[2].Capacity.Vials, d.snap.Units[2].StableSince = 2, 30, now.Add(-5*time.Hour)
+	d.snap.Batches[0].Forecasts = []coldchain.Forecast{{Rule: "hot", AtTrend: &mid, Earliest: &early, Latest: &late}, {Rule: "warm", AtPresent: d.snap.Batches[0].LostAt}}
+	second := d.snap.Batches[0]
+	second.ID, second.Forecasts, second.Vials = "EX-<2>", nil, 40
+	d.snap.Batches = append(d.snap.Batches, second)
+	srv := serve(t, d, false, "")
+	for _, part := range []struct{ path, want string }{
+		{"/", "<h3>Where to move it</h3>"}, {"/", "First over its limit: EX-0412 (12 vials)"}, {"/", "in 8 min"},
+		{"/", "<b>EX-0412</b> (12 vials) by " + r.Hour(early) + " → <b>Back fridge (4.6 °C, room for 30)</b>"}, {"/", "in its range for an hour and more, room for this batch (30 vials), not for all"},
+		{"/", "<b>EX-&lt;2&gt;</b> (40 vials)"}, {"/", "Keep the door shut and find room elsewhere: Back fridge has room for 18 of its 40 vials: whether to split it is for a person to say; Store fridge is too cold itself"},
+		{"/b/EX-0412", "if it goes on as it does about " + r.Hour(mid) + " (" + r.Hour(early) + " to " + r.Hour(late) + ")."},
+		{"/api/v1/batches/EX-0412", `"forecasts":[{"rule":"hot","at_trend":`},
+	} {
+		if got := get(t, srv.URL+part.path, 200); !strings.Contains(got, part.want) {
+			t.Errorf("%s lacks %q:\n%s", part.path, part.want, got)
+		}
+	}
+	var answer struct {
+		Unit    string
+		Trouble bool `json:"in_trouble"`
+		Rescues []coldchain.Rescue
+	}
+	if err := json.Unmarshal([]byte(get(t, srv.URL+"/api/v1/units/FRIDGE-1/rescues", 200)), &answer); err != nil {
+		t.Fatal(err)
+	}
+	if answer.Unit != "fridge-1" || !answer.Trouble || len(answer.Rescues) != 2 || answer.Rescues[0].Target().Unit != "fridge-3" || *answer.Rescues[0].LostAt != early || len(answer.Rescues[1].Refuges) != 0 {
+		t.Errorf("%+v", answer)
+	}
+	if got := get(t, srv.URL+"/api/v1/units/fridge-3/rescues", 200); !strings.Contains(got, `"rescues":[]`) || !strings.Contains(got, `"in_trouble":false`) {
+		t.Errorf("of a unit with nothing in it: %s", got)
+	}
+	if got := get(t, srv.URL+"/api/v1/units/attic/rescues", 404); !strings.Contains(got, "not_found") {
+		t.Errorf("of no unit: %s", got)
+	}
+}
+
 // A promise that has passed is told as what it is, and a trouble without
 // anybody known to call offers a free name.
 func TestTroublesThatAreOdd(t *testing.T) {
