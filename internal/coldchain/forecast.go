@@ -56,7 +56,7 @@ func (b *batch) forecasts(t sensor.Instant) []Forecast {
 		present, at := never, untold
 		for i := range b.Sides {
 			s := &b.Sides[i]
-			if s.allowance && !b.HasRelease {
+			if b.allows(s) {
 				continue
 			}
 			d := s.deadline(b)

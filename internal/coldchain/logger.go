@@ -44,6 +44,14 @@ func (e *Evaluator) importing(ev Event) {
 		e.backups = append(e.backups, b)
 		return
 	}
+	if b := e.find(ev.Batch); b != nil {
+		// The file is a paper of the batch, too, for whoever wants to see it.
+		r, at := ev.Readout, ev.Found
+		if at == 0 {
+			at = ev.Time
+		}
+		e.attach(b, Event{Time: at, Paper: &Paper{SHA256: r.SHA256, Name: r.Name, Kind: PaperLogger, Bytes: r.Bytes, Checked: ev.By, At: at, By: ev.By}})
+	}
 	if e.unitOf[ev.Unit] != nil {
 		return // it travelled before, or with several
 	}

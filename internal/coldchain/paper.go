@@ -87,6 +87,7 @@ type Proposal struct {
 type Readout struct {
 	SHA256     string              `json:"sha256"` // of the file, which the record keeps
 	Name       string              `json:"name"`
+	Bytes      int                 `json:"bytes,omitempty"`
 	Format     string              `json:"format"` // qtag, fridgetag, logtag, elitech, biovoice, csv
 	Logger     string              `json:"logger"` // its serial number, or what stands for it
 	Zone       string              `json:"zone,omitempty"`

@@ -349,7 +349,9 @@ func (m *Monitor) rebuildWith(ctx context.Context, until sensor.Instant, imports
 				return err
 			}
 		}
-		n++
+		if n++; n%4096 == 0 {
+			m.turn() // years take a while on a small machine, and that is no standstill
+		}
 		if len(calibrations) > 0 {
 			r = coldchain.Recalibrated(r, calibrations)
 		}

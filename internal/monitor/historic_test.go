@@ -16,7 +16,13 @@ func (n *night) arrives(batch string, warm bool) {
 	n.t.Helper()
 	n.do(coldchain.Command{Name: "receive", Batch: batch, Profile: "p", Vials: 4})
 	n.do(coldchain.Command{Name: "place", Batch: batch, Unit: "fridge-1"})
-	at := n.m.Snapshot().At
+	n.tells(batch, warm)
+}
+
+// tells imports what its logger saw.
+func (n *night) tells(batch string, warm bool) {
+	n.t.Helper()
+	at := n.m.batchSeen(batch).Received
 	temp := sensor.Temp(5000)
 	if warm {
 		temp = 9000
@@ -79,8 +85,14 @@ func TestWhatIsFoundInLateDataWaitsForTheDay(t *testing.T) {
 func TestWhatIsFoundInLateDataWakesForABatchInUse(t *testing.T) {
 	story(t, nightDuty(), func(n *night) {
 		began := time.Now()
-		n.m.begunUse["EX-9"] = true // as vials_used does
-		n.arrives("EX-9", true)
+		n.do(coldchain.Command{Name: "receive", Batch: "EX-9", Profile: "p", Vials: 4})
+		n.do(coldchain.Command{Name: "place", Batch: "EX-9", Unit: "fridge-1"})
+		n.do(coldchain.Command{Name: "use", Batch: "EX-9", Count: 1})
+		time.Sleep(25 * time.Hour) // so that the use itself is no news: nobody was told anything then
+		if got := n.calls(began); len(got) != 0 {
+			t.Errorf("before anything was found: %q", got)
+		}
+		n.tells("EX-9", true)
 		time.Sleep(time.Minute)
 		if got := n.calls(began); count(got, "anna page") == 0 {
 			t.Errorf("vials of it are in use, and the calls are %q", got)
@@ -100,4 +112,31 @@ func (m *Monitor) batchSeen(id string) *coldchain.BatchState {
 		}
 	}
 	return nil
+}
+
+// What is found of a batch holds for all that was split off it, also of what its
+// vials went through before.
+func TestWhatIsFoundHoldsForWhatWasSplitOff(t *testing.T) {
+	story(t, nightDuty(), func(n *night) {
+		n.do(coldchain.Command{Name: "receive", Batch: "EX-9", Profile: "p", Vials: 4})
+		n.do(coldchain.Command{Name: "place", Batch: "EX-9", Unit: "fridge-1"})
+		n.do(coldchain.Command{Name: "split", Batch: "EX-9", NewBatch: "EX-9B", Count: 2})
+		time.Sleep(time.Minute)
+		n.tells("EX-9", true)
+		time.Sleep(time.Minute)
+		a, b := n.m.batchSeen("EX-9"), n.m.batchSeen("EX-9B")
+		if a.Verdict != coldchain.Quarantined || b.Verdict != coldchain.Quarantined || a.Exposure.AboveS == 0 || a.Exposure.AboveS != b.Exposure.AboveS {
+			t.Errorf("%s after %v s too warm, what was split off it %s after %v s", a.Verdict, a.Exposure.AboveS, b.Verdict, b.Exposure.AboveS)
+		}
+		if len(b.Papers) != 1 {
+			t.Errorf("papers of what was split off: %+v", b.Papers)
+		}
+		sha, err := n.m.AddFile(n.t.Context(), csv("L-2", run(a.Received-3_600_000, time.Minute, 5000, 5000)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.ids++
+		_, err = n.m.Do(n.t.Context(), coldchain.Command{ID: "of the split", Name: "import", Batch: "EX-9B", By: "Anna Example", Readout: &coldchain.Readout{SHA256: sha, Name: "log.csv"}})
+		refused(t, err, "import the logger for EX-9")
+	})
 }

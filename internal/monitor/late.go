@@ -45,7 +45,7 @@ func (m *Monitor) readImport(ctx context.Context, c coldchain.Command) (coldchai
 	if err != nil {
 		return c, refusal("bad_request", "%s cannot be imported: %v", o.Name, err)
 	}
-	r.SHA256, r.Dates = strings.ToLower(c.Readout.SHA256), o.Dates
+	r.SHA256, r.Dates, r.Bytes = strings.ToLower(c.Readout.SHA256), o.Dates, len(data)
 	c.Readout, c.Readings = &r, list
 	return c, nil
 }
@@ -108,7 +108,7 @@ func (m *Monitor) orderLate(ctx context.Context, c coldchain.Command) (coldchain
 	if err != nil {
 		return ev, err
 	}
-	m.unsaved = true
+	m.unsaved, m.saved = true, 0 // without a checkpoint that knows it, a restart would take as long
 	return ev, m.commit(ctx, s)
 }
 

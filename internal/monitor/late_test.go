@@ -223,6 +223,9 @@ func TestALoggerThatCameWithABatch(t *testing.T) {
 			if j := b.JudgedBy[0]; j.Probe != "logger-A7" || !strings.Contains(j.Instrument, "A7") || j.From != first || *j.To != b.Placements[1].From {
 				t.Errorf("%s: judged by %+v", when, b.JudgedBy)
 			}
+			if len(b.Papers) != 1 || b.Papers[0].SHA256 != e.Readout.SHA256 || b.Papers[0].Kind != coldchain.PaperLogger || b.Papers[0].Bytes != len(csv("A7", list)) || b.Papers[0].By != "Anna Example" {
+				t.Errorf("%s: papers %+v", when, b.Papers)
+			}
 			for _, u := range r.m.Snapshot().Units {
 				if strings.HasPrefix(u.ID, "logger") {
 					t.Errorf("%s: unit %s is shown", when, u.ID)
@@ -594,4 +597,41 @@ func TestABackupInAnyOrder(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Of two read-outs of one logger that overlap, the first temperature stays; a
+// temperature beats a drop-out; what was known and what differs is counted.
+func TestReadOutsThatOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), testConfig())
+		defer func() { r.kill() }()
+		for range 12 {
+			r.sweep(5000, 5000, 5000)
+		}
+		from := r.m.begun()
+		if _, err := r.imports(coldchain.Command{Unit: "f1"}, "A7", run(from, 20*time.Second, 5000, fault, 6000)); err != nil {
+			t.Fatal(err)
+		}
+		e, err := r.imports(coldchain.Command{Unit: "f1"}, "A7", run(from, 20*time.Second, 5000, 5500, 6100, 7000))
+		if err != nil || e.Readout.Good != 4 || e.Readout.Known != 2 || e.Readout.Conflicts != 1 {
+			t.Errorf("told %+v, %v", e.Readout, err)
+		}
+		// The record has the drop-out and what beats it; judging takes the temperature.
+		list, err := r.m.Readings(r.ctx, "logger-A7", 0, r.m.e.Now(), 100)
+		var temps []string
+		for _, x := range list {
+			if x.Good() {
+				temps = append(temps, x.Temp.String())
+			} else {
+				temps = append(temps, string(x.Fault))
+			}
+		}
+		if want := []string{"5.0", "not_a_number", "5.5", "6.0", "7.0"}; err != nil || !slices.Equal(temps, want) {
+			t.Errorf("%q, %v; want %q", temps, err, want)
+		}
+		_, err = r.imports(coldchain.Command{Unit: "f9"}, "A7", run(from, 20*time.Second, 5000, 5000))
+		refused(t, err, "no unit")
+		_, err = r.imports(coldchain.Command{Unit: "f1"}, "A7", run(from-100_000, 20*time.Second, 5000, 5000))
+		refused(t, err, "can fill nothing")
+	})
 }

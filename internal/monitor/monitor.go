@@ -126,7 +126,6 @@ type Monitor struct {
 	dues dues
 
 	historic map[string]bool // alarms that late data have found, by key
-	begunUse map[string]bool // batches of which some vials were used
 
 	desk          *alert.Desk
 	deskMoved     bool           // since it was kept
@@ -158,7 +157,7 @@ func New(st Store, o Options) *Monitor {
 	}
 	m := &Monitor{made: time.Now(), o: o, st: st, log: o.Log, requests: make(chan request, commandQueue), changed: make(chan struct{}), ended: make(chan struct{}),
 		units: map[string]string{}, probes: map[string]*probeSeen{}, days: map[string]*dayRange{}, trends: map[string]*trend{},
-		counts: map[string]coldchain.NotificationCount{}, boot: bootID(), out: map[string]coldchain.ProbeCheck{}, historic: map[string]bool{}, begunUse: map[string]bool{}, off: map[string]coldchain.CheckMade{}}
+		counts: map[string]coldchain.NotificationCount{}, boot: bootID(), out: map[string]coldchain.ProbeCheck{}, historic: map[string]bool{}, off: map[string]coldchain.CheckMade{}}
 	for channel := range o.Duty.Kinds {
 		m.counts[channel] = coldchain.NotificationCount{} // one that comes from nowhere has no increase
 	}
@@ -248,9 +247,6 @@ func (m *Monitor) begin(t sensor.Instant, s *coldchain.Step) {
 // add numbers an event and puts it into the step.
 func (m *Monitor) add(s *coldchain.Step, e coldchain.Event) {
 	e.V = coldchain.EventVersion
-	if e.Kind == coldchain.VialsUsed {
-		m.begunUse[e.Batch] = true
-	}
 	m.number(&e)
 	s.Events = append(s.Events, e)
 }

@@ -165,23 +165,19 @@ func (m *Monitor) markLate(s *coldchain.Snapshot, x *alert.Alarm) {
 		if of {
 			x.Unit = b.Unit // what happened on its way is looked after where it is
 		}
-		x.Historic = m.historic[x.Key] && b.OpenedAt == nil && b.Stage != coldchain.InUse && !m.begunUse[b.ID]
+		x.Historic = m.historic[x.Key] && b.OpenedAt == nil && b.Stage != coldchain.InUse && !slices.ContainsFunc(b.Uses, func(u coldchain.Use) bool { return !u.Discarded })
 		return
 	}
 }
 
-// recallLate finds in the journal which alarms are of late data, and which
-// batches are in use.
+// recallLate finds in the journal which alarms are of late data.
 func (m *Monitor) recallLate(ctx context.Context) error {
-	list, err := m.st.EventsOf(ctx, coldchain.AlarmRaised, coldchain.VialsUsed)
+	list, err := m.st.EventsOf(ctx, coldchain.AlarmRaised)
 	if err != nil {
 		return fmt.Errorf("read journal: %w", err)
 	}
 	for _, e := range list {
-		switch {
-		case e.Kind == coldchain.VialsUsed:
-			m.begunUse[e.Batch] = true
-		case e.Batch != "" && e.Call != nil && e.Call.Historic:
+		if e.Batch != "" && e.Call != nil && e.Call.Historic {
 			m.historic[alarmKey(coldchain.Alarm{Unit: e.Unit, Rule: e.Rule, Batch: e.Batch, Raised: e.Start})] = true
 		}
 	}

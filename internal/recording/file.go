@@ -1,9 +1,16 @@
 // Package recording reads readings that an instrument recorded: CSV files
 // with a header, with one reading a line, and the reports of Berlinger's Q-tag
-// and Fridge-tag loggers. It judges nothing. A file is gone
+// and Fridge-tag loggers. It judges nothing.
+//
+// Open reads recordings of any length for a replay. A file is gone
 // through twice: first every line is checked, so that nothing is judged from
 // a file with errors; then it is read in order of time, in constant memory
 // where the file is in order itself.
+//
+// ReadLog reads one logger's file for the record, whole, with what the logger
+// says of itself: the reports, and the tables that the programs of LogTag,
+// Elitech, Biovoice and others write. What a file does not tell (zone, order of
+// day and month) is asked for and never guessed.
 package recording
 
 import (
