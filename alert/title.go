@@ -21,7 +21,7 @@ var shorter = []struct {
 	{58, "since", 0}, {59, "ended", 0},
 	{60, "unit", 24}, {61, "unit", 16}, {62, "units", 16},
 	{63, "names", 0}, {64, "channel", 16}, {65, "batch", 16},
-	{66, "vials", 0}, {67, "left", 0}, {68, "until", 0},
+	{66, "vials", 0}, {67, "left", 0}, {68, "until", 0}, {69, "loss_left", 0},
 }
 
 // The ranks of a title's parts.
@@ -181,6 +181,9 @@ func (w *composer) pageTitle() passages {
 	what := func(v values) string { return w.say("headline", values{"what": w.say(key, v)}) }
 	if w.t.Purpose == Page && w.t.Lapse != "" {
 		what = w.lapsed(l, key)
+		if b := w.firstOf(); b != nil {
+			v = v.with("loss_left", w.left(b.LostAt))
+		}
 	}
 	list := passages{w.sentence(what, v)}
 	if l == nil {
@@ -211,12 +214,12 @@ func (w *composer) lapsed(l *Line, key string) func(values) string {
 		if b == nil {
 			b = &Batch{}
 		}
-		loss := values{"vials": w.vials(b.Vials), "at": w.clock(b.LostAt), "left": w.left(b.LostAt)}
+		loss := values{"vials": w.vials(b.Vials), "at": w.clock(b.LostAt)}
 		if l != nil && l.Unit != nil && (l.Unit.Temp == "" || l.Kind == BatchSoon || l.Kind == BatchLost) {
 			key = nowKey(l.Unit)
 		}
 		return func(v values) string {
-			return w.say("headline", values{"what": w.say("lapse.about_to_be_lost", loss.with("what", w.calm(key, v)))})
+			return w.say("headline", values{"what": w.say("lapse.about_to_be_lost", loss.with("left", v["loss_left"]).with("what", w.calm(key, v)))})
 		}
 	case Worsened, ShelfEnded, GivenBack:
 		prefix = "lapse." + string(w.t.Lapse)

@@ -162,8 +162,8 @@ func inWords(p coldchain.Profile) string {
 		fmt.Fprintf(&b, "Quarantines (%s): %s.\n", r.ID, r.Text())
 	}
 	if t := p.Thaw; t.Counts() {
-		fmt.Fprintf(&b, "Thaws %s: one freeze-thaw cycle where a buffered probe shows it for %s, and back; perhaps one where it was out of every unit for longer than %s.\n",
-			p.ThawText(), coldchain.SpanText(t.For), coldchain.SpanText(t.Outside))
+		fmt.Fprintf(&b, "Thaws above %s: one freeze-thaw cycle where a buffered probe shows it for %s, and back; perhaps one where it was out of every unit for longer than %s.\n",
+			coldchain.DegreesText(t.Above), coldchain.SpanText(t.For), coldchain.SpanText(t.Outside))
 	}
 	if p.InUse > 0 {
 		fmt.Fprintf(&b, "Once opened or mixed: used within %s.\n", coldchain.SpanText(p.InUse))

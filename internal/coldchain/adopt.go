@@ -25,6 +25,9 @@ func (e *Evaluator) orderAdopt(ev Event, c Command, b *batch) (Event, error) {
 	case sameProfile(p, b.profile):
 		return ev, refuse("conflict", "batch %s is judged by what the config says of %s already", b.id(), p.ID)
 	}
+	if err := p.checkSpent(b.Life.Before); err != nil {
+		return ev, refuse("conflict", "what batch %s had been through before its record is told by the rules of %s, and cannot be told by those of this revision: %s", b.id(), b.profile.ID, err)
+	}
 	label := *p
 	ev.Kind, ev.Profile, ev.Label, ev.Start = ProfileAdopted, p.ID, &label, b.Received
 	return ev, nil

@@ -22,16 +22,14 @@ func (u Unit) WithGuard(g sensor.Temp) Unit {
 	return u
 }
 
-// WithGuard moves the ends of the profile's ranges, the limits of its rules,
-// and its thaw point inwards by g: a batch is judged as if its label were so much
+// WithGuard moves the ends of the profile's ranges, and the limits of its
+// rules, inwards by g: a batch is judged as if its label were so much
 // narrower. A mean kinetic temperature is an average over hours, which one
-// reading's uncertainty hardly moves; its limit stays.
+// reading's uncertainty hardly moves; its limit stays. So does the thaw point:
+// moved, two thaws could become one.
 func (p Profile) WithGuard(g sensor.Temp) Profile {
 	p.Guard = g
 	p.Range = Range{Low: p.Range.Low + g, High: p.Range.High - g}
-	if p.Thaw.Counts() {
-		p.Thaw.Above -= g
-	}
 	p.Stages = append([]StageRange(nil), p.Stages...)
 	for i := range p.Stages {
 		r := &p.Stages[i].Range

@@ -169,9 +169,9 @@ func TestASignersLastDay(t *testing.T) {
 	}
 }
 
-// A guard moves the ranges of stages and the thaw point with the label's other
-// limits, and is said.
-func TestAGuardMovesStagesAndTheThawPoint(t *testing.T) {
+// A guard moves the ranges of stages with the label's other limits, and is
+// said. The thaw point stays.
+func TestAGuardMovesStages(t *testing.T) {
 	p := lifeConfig().Profiles[0]
 	g := p.WithGuard(500)
 	if got, want := g.RangeIn(InUse), (Range{-24500, 24500}); got != want || p.Stages[0].Range != (Range{-25000, 25000}) {
@@ -183,8 +183,8 @@ func TestAGuardMovesStagesAndTheThawPoint(t *testing.T) {
 	if got, want := g.RangeTextIn(InUse), "-24.5 to 24.5 °C (the label's -25 to 25 °C less a guard of 0.5)"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if got, want := g.ThawText(), "above -10.5 °C (-10 less a guard of 0.5)"; got != want || p.ThawText() != "above -10 °C" {
-		t.Errorf("%q, want %q", got, want)
+	if g.Thaw != p.Thaw {
+		t.Errorf("the thaw point is %v, and was %v", g.Thaw, p.Thaw)
 	}
 }
 
@@ -211,5 +211,27 @@ func TestWhatIsSpentIsChecked(t *testing.T) {
 	p.Rules = nil
 	if err := p.CheckSpent([]Spent{{Rule: "warm", S: 60}}); err == nil || !strings.Contains(err.Error(), "none of its rules") {
 		t.Errorf("a label without rules: %v", err)
+	}
+}
+
+// A revision that cannot tell what a batch had been through before is not
+// adopted for it.
+func TestARevisionThatForgetsIsNotAdopted(t *testing.T) {
+	e, _ := live(t, Life{Before: []Spent{{Rule: "warm", S: 60}}}, 10, nil)
+	cfg := lifeConfig()
+	cfg.Profiles[0].Rules = cfg.Profiles[0].Rules[1:]
+	if err := e.Reconfigure(minute(11), cfg); err != nil {
+		t.Fatal(err)
+	}
+	_, err := e.Order(Command{ID: "1", Name: "adopt", Batch: "B", By: "Anna Example", Reason: "a new label", At: minute(12)})
+	if err == nil || !strings.Contains(err.Error(), "has no rule warm") {
+		t.Errorf("adopted: %v", err)
+	}
+	cfg.Profiles[0].Rules = append(cfg.Profiles[0].Rules, Rule{ID: "warm", Limit: Limit{Side: Above, At: -15000}, Total: time.Hour})
+	if err := e.Reconfigure(minute(13), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Order(Command{ID: "2", Name: "adopt", Batch: "B", By: "Anna Example", Reason: "a new label", At: minute(14)}); err != nil {
+		t.Error(err)
 	}
 }

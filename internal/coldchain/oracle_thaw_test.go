@@ -36,7 +36,7 @@ func (c oracleCycles) judge(s *BatchState, r Rule, before int, from, last ms) {
 }
 
 // thawStates tells for each ms whether the product is frozen, thawed, outside
-// in the warm, or not seen.
+// in the warm, or not seen, or where no probe could see it.
 func (b *oracleBatch) thawStates(last ms) (list []thawState) {
 	state := frozen
 	for t := b.life.Placements[0].From; t <= last; t++ {
@@ -50,9 +50,12 @@ func (b *oracleBatch) thawStates(last ms) (list []thawState) {
 			}
 		default:
 			u := b.units[pl.Unit]
-			above, standsAbove, stands := false, false, false
+			above, standsAbove, stands, tells := false, false, false, false
 			for _, p := range u.cfg.Probes {
-				if p.Medium != "buffered" || t < u.from {
+				if p.Medium != "buffered" {
+					continue
+				}
+				if tells = true; t < u.from {
 					continue
 				}
 				r := u.last[p.ID][t-u.from]
@@ -67,10 +70,15 @@ func (b *oracleBatch) thawStates(last ms) (list []thawState) {
 			switch {
 			case standsAbove:
 				state = thawed
-			case above || state != frozen && !stands:
+			case above:
+				state = unseen
+			case stands:
+				state = frozen
+			case state == frozen || state == untellable:
+			case tells:
 				state = unseen
 			default:
-				state = frozen
+				state = untellable
 			}
 		}
 		list = append(list, state)
@@ -105,6 +113,11 @@ func (b *oracleBatch) cycles(last ms) (c oracleCycles) {
 			}
 			need := ms(b.p.Thaw.For / time.Millisecond)
 			switch states[run] {
+			case untellable:
+				if may && !silent {
+					c.byNews = append(c.byNews, from+run)
+				}
+				since, may, silent = z, false, true
 			case thawed:
 				sure = sure || z-run >= need
 				may = may || z-since >= need

@@ -14,6 +14,9 @@ func degrees(t sensor.Temp) string {
 	return strconv.FormatFloat(t.Celsius(), 'f', -1, 64) + " °C"
 }
 
+// DegreesText writes a limit as a label does: 7.5 °C.
+func DegreesText(t sensor.Temp) string { return degrees(t) }
+
 // SpanText writes a span of time as the config does: 2h, 1h30m, 7d.
 func SpanText(d time.Duration) string { return durationText(d) }
 

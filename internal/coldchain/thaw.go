@@ -10,10 +10,11 @@ import (
 type thawState uint8
 
 const (
-	frozen  thawState = iota // or nothing has said that it thawed
-	thawed                   // a buffered reading above the thaw point stands
-	warmOut                  // it is outside, where it is above it
-	unseen                   // in a unit; the last that is known is that it thaws
+	frozen     thawState = iota // or nothing has said that it thawed
+	thawed                      // a buffered reading above the thaw point stands
+	warmOut                     // it is outside, where it is above it
+	unseen                      // in a unit; the last that is known is that it thaws
+	untellable                  // likewise, and no probe there could tell
 )
 
 // thaws counts how often a batch was thawed and frozen again. AtLeast are
@@ -28,7 +29,9 @@ const (
 // which nothing says any more that it is thawed, which is where a reading is
 // at or below the thaw point, or where no reading stands. A silence counts
 // one cycle at most, and one that begins frozen none: that is what
-// the rule `unmonitored` is for.
+// the rule `unmonitored` is for. In a unit without a buffered probe nothing is
+// ever told: it may be frozen from its coming on, and time there is not time
+// above.
 type thaws struct {
 	AtLeast int
 	Perhaps int
@@ -45,7 +48,7 @@ func (x *thaws) pass(t sensor.Instant, rule Thaw, out sensor.Instant) {
 	if x.State == thawed && t >= x.Run.Add(rule.For) {
 		x.Sure = true
 	}
-	if x.State != frozen && t >= x.From.Add(rule.For) || x.State == warmOut && t > out.Add(rule.Outside) {
+	if x.State != frozen && x.State != untellable && t >= x.From.Add(rule.For) || x.State == warmOut && t > out.Add(rule.Outside) {
 		x.May = true
 	}
 }
@@ -64,7 +67,7 @@ func (x *thaws) set(t sensor.Instant, next thawState, rule Thaw, out sensor.Inst
 }
 
 func (x *thaws) become(t sensor.Instant, next thawState) {
-	silence := x.State == unseen && x.Told
+	silence := x.State == unseen && x.Told || x.State == untellable
 	switch {
 	case next == frozen:
 		if x.May && !silence {
@@ -75,7 +78,12 @@ func (x *thaws) become(t sensor.Instant, next thawState) {
 		}
 		*x = thaws{AtLeast: x.AtLeast, Perhaps: x.Perhaps}
 		return
-	case x.State == frozen, next == warmOut && silence:
+	case next == untellable:
+		if x.May && !silence {
+			x.Perhaps++
+		}
+		x.May = false
+	case x.State == frozen, x.State == untellable, next == warmOut && silence:
 		x.From, x.May = t, false
 	}
 	if next == thawed {
@@ -100,23 +108,23 @@ func (b *batch) thawStand() thawState {
 		}
 		return frozen
 	}
-	switch x := b.thawLine; {
+	switch x, was := b.thawLine, b.Thaws.State; {
 	case x.open && x.beyond:
 		return thawed
-	case x.open, b.Thaws.State != frozen && !b.unit.standing(x.Buffered):
+	case x.open:
 		return unseen
+	case was == frozen || b.unit.standing(true):
+		return frozen
+	case was == untellable || !b.unit.buffered():
+		return untellable
 	}
-	return frozen
+	return unseen
 }
 
 // thawLimit is what a unit is asked about: air tells nothing of the product.
 func (p *Profile) thawLimit() lineKey {
 	return lineKey{Limit: Limit{Side: Above, At: p.Thaw.Above}, Buffered: true}
 }
-
-// ThawText says above which temperature it thaws, and what the guard has taken
-// of it.
-func (p *Profile) ThawText() string { return p.thawLimit().guarded(p.Guard) }
 
 // turnThaw follows the thaw point at t.
 func (b *batch) turnThaw(t sensor.Instant) {

@@ -1,6 +1,8 @@
 package coldchain
 
 import (
+	"slices"
+
 	"coldkeep/sensor"
 )
 
@@ -297,6 +299,11 @@ func (u *unit) turn(e *Evaluator, t sensor.Instant) (stopped bool) {
 	u.reckon()
 	e.stale = true
 	return stopped
+}
+
+// buffered says whether any judging probe is.
+func (u *unit) buffered() bool {
+	return slices.ContainsFunc(u.places[:u.judging], func(p *place) bool { return p.buffered })
 }
 
 // standing says whether any judging probe's reading stands, or any of the
