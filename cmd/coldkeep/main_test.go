@@ -63,6 +63,8 @@ func TestCheckTellsEveryError(t *testing.T) {
 		{"mkt below zero", strings.Replace(plain, "{id: p, source: label, range: {low: 2, high: 8}}", "{id: p, source: label, range: {low: -25, high: -15}, rules: [{id: m, mkt_above: 8, within: 24h}]}", 1), "below 0 °C"},
 		{"reserved rule", strings.TrimSuffix(plain, "}\n") + ", rules: [{id: excursion, above: 8, for: 1h}]}\n", "built-in"},
 		{"ids without case", strings.Replace(plain, "units:", "  - {id: F1, chip: mcp9808, bus: i2c-1, address: 0x18, medium: air}\nunits:", 1), "compared without case"},
+		{"a probe named like a logger", strings.ReplaceAll(plain, "f1", "Logger-1"), "those of imported loggers"},
+		{"a unit named like a logger", strings.ReplaceAll(plain, "fridge-1", "logger-1"), "those of imported loggers"},
 		{"bad address", strings.Replace(plain, "28-00000c8cf9b1", "28-0", 1), "write it as the kernel does"},
 		{"bad span", strings.Replace(plain, "5m", "5 minutes", 1), "no time span"},
 	} {

@@ -140,3 +140,29 @@ func TestWhatIsFoundHoldsForWhatWasSplitOff(t *testing.T) {
 		refused(t, err, "import the logger for EX-9")
 	})
 }
+
+// A batch that nobody places, though its logger tells no more, is asked for as
+// itself: there is no unit to go to.
+func TestABatchLeftWithItsLoggerIsAskedFor(t *testing.T) {
+	story(t, nightDuty(), func(n *night) {
+		n.stop()
+		n.change = func(c *coldchain.Config) { c.Profiles[0].Unmonitored = 30 * time.Minute }
+		n.start()
+		began := time.Now()
+		n.do(coldchain.Command{Name: "receive", Batch: "EX-9", Profile: "p", Vials: 4})
+		n.tells("EX-9", false)
+		if b := n.m.batchSeen("EX-9"); b.Verdict != coldchain.InRange || b.Unit != "logger-L-EX-9" {
+			t.Fatalf("%s in %s", b.Verdict, b.Unit)
+		}
+		time.Sleep(time.Hour)
+		if b := n.m.batchSeen("EX-9"); b.Verdict != coldchain.Quarantined || b.Now != coldchain.NowNoData {
+			t.Errorf("an hour later it is %s, now %s", b.Verdict, b.Now)
+		}
+		if got := n.calls(began); count(got, "anna page") == 0 {
+			t.Errorf("the calls are %q", got)
+		}
+		if m, _ := n.newest("anna"); !strings.Contains(m.Title+m.Body, "EX-9") || strings.Contains(m.Title+m.Body, "logger-L") {
+			t.Errorf("the page reads %q\n%s", m.Title, m.Body)
+		}
+	})
+}

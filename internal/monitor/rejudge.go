@@ -163,7 +163,9 @@ func (m *Monitor) markLate(s *coldchain.Snapshot, x *alert.Alarm) {
 			continue
 		}
 		if of {
-			x.Unit = b.Unit // what happened on its way is looked after where it is
+			if x.Unit = b.Unit; strings.HasPrefix(b.Unit, coldchain.LoggerPrefix) {
+				x.Unit = "" // nobody has placed it yet
+			} // else what happened on its way is looked after where it is
 		}
 		x.Historic = m.historic[x.Key] && b.OpenedAt == nil && b.Stage != coldchain.InUse && !slices.ContainsFunc(b.Uses, func(u coldchain.Use) bool { return !u.Discarded })
 		return
