@@ -89,6 +89,9 @@ type stay struct {
 	To   sensor.Instant // never while it lasts
 	Base kineticSum     // the course's running sum at From
 	Sum  kineticSum     // of the whole, once it is over
+	// Before is the sum of all stays before, so that a window costs one search
+	// however often the batch was moved in it.
+	Before kineticSum
 
 	course *course
 	weight float64 // outside: of Outside.As
@@ -217,7 +220,7 @@ func (b *batch) enter(e *Evaluator, u *unit, t sensor.Instant) {
 	}
 	if b.kinetic {
 		c := u.courseFor(b.profile, t)
-		b.Stays = append(b.Stays, stay{Unit: u.cfg.ID, From: t, To: never, Base: c.upTo(t), course: c})
+		b.Stays = append(b.Stays, stay{Unit: u.cfg.ID, From: t, To: never, Base: c.upTo(t), Before: b.Kinetic, course: c})
 	}
 	b.turn(e, t)
 	if b.Begun == t {
@@ -283,7 +286,7 @@ func (b *batch) goOut(e *Evaluator, t sensor.Instant) {
 		b.Sides[i].Graced = false
 	}
 	if b.kinetic {
-		b.Stays = append(b.Stays, stay{From: t, To: never, weight: kineticWeight(b.profile.Outside.As.Celsius(), b.profile.DeltaH)})
+		b.Stays = append(b.Stays, stay{From: t, To: never, Before: b.Kinetic, weight: kineticWeight(b.profile.Outside.As.Celsius(), b.profile.DeltaH)})
 	}
 	b.turn(e, t)
 }

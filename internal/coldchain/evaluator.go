@@ -392,14 +392,19 @@ func (e *Evaluator) pop() plan {
 
 // plan puts something into its place in time.
 func (e *Evaluator) plan(p plan) {
+	e.stale = true
+	order := func(x, y plan) int { return cmp.Or(cmp.Compare(x.At, y.At), cmp.Compare(x.Phase, y.Phase)) }
+	if n := len(e.plans); n == 0 || order(e.plans[n-1], p) <= 0 { // most come in order
+		e.plans = append(e.plans, p)
+		return
+	}
 	i, _ := slices.BinarySearchFunc(e.plans, p, func(x, y plan) int {
-		if c := cmp.Or(cmp.Compare(x.At, y.At), cmp.Compare(x.Phase, y.Phase)); c != 0 {
+		if c := order(x, y); c != 0 {
 			return c
 		}
 		return -1 // behind its equals
 	})
 	e.plans = slices.Insert(e.plans, i, p)
-	e.stale = true
 }
 
 func (e *Evaluator) tell(ev Event) {

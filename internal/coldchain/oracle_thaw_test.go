@@ -21,14 +21,14 @@ func (c oracleCycles) count(t ms) (atLeast, perhaps int) {
 }
 
 func (c oracleCycles) judge(s *BatchState, r Rule, before int, from, last ms) {
-	atLeast, perhaps := c.count(last)
+	_, perhaps := c.count(last)
 	s.Allowance = append(s.Allowance, Allowance{Rule: r.ID, Cycles: perhaps + before, CyclesLeft: max(0, r.Cycles-perhaps-before)})
 	for t := from; t <= last; t++ {
 		if n := before + upTo(c.byTime, t) + upTo(c.byNews, t-1); n > r.Cycles {
 			s.Reasons = append(s.Reasons, Reason{Rule: r.ID, At: t, Doubtful: before+upTo(c.certain, t-1) <= r.Cycles})
 			return
 		}
-		if atLeast, perhaps = c.count(t); before+perhaps > r.Cycles {
+		if atLeast, perhaps := c.count(t); before+perhaps > r.Cycles {
 			s.Reasons = append(s.Reasons, Reason{Rule: r.ID, At: t, Doubtful: before+atLeast <= r.Cycles})
 			return
 		}

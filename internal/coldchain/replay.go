@@ -166,6 +166,7 @@ func (e *Evaluator) AddLife(l Life) error {
 		return fmt.Errorf("add batch %s: %w", l.ID, err)
 	}
 	b := e.addBatch(l, p, l.Placements[0].From)
+	e.plans = slices.Grow(e.plans, 2*len(l.Placements)+len(l.Dispositions)+1)
 	for i, x := range l.Placements {
 		if e.unitOf[x.Unit] == nil {
 			return fmt.Errorf("add batch %s: no unit %q", l.ID, x.Unit)

@@ -138,7 +138,7 @@ func (b *batch) exposure(t sensor.Instant) Exposure {
 	if b.kinetic {
 		sum := b.Kinetic
 		if n := len(b.Stays); n > 0 && b.Stays[n-1].To == never {
-			sum = sum.plus(b.Stays[n-1].whole(t))
+			sum = sum.plus(b.Stays[n-1].upTo(t))
 		}
 		if sum.Ms > 0 {
 			c := kineticTemp(sum.Weight/sum.Ms, b.profile.DeltaH)

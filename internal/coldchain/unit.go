@@ -60,6 +60,7 @@ type unit struct {
 	places  []*place // all probes, judging ones first
 	judging int      // how many judge
 	lines   []*line
+	unasked []*line // for the next who asks
 	high    *excursion
 	low     *excursion
 	alarms  []*alarm
@@ -119,7 +120,13 @@ func (u *unit) askOf(l lineKey) *line {
 			return x
 		}
 	}
-	x := &line{lineKey: l, asked: 1}
+	var x *line
+	if n := len(u.unasked); n > 0 {
+		x, u.unasked = u.unasked[n-1], u.unasked[:n-1]
+	} else {
+		x = &line{}
+	}
+	*x = line{lineKey: l, asked: 1}
 	u.lines = append(u.lines, x)
 	x.open, x.beyond = u.stand(l)
 	u.bound()
@@ -134,6 +141,7 @@ func (u *unit) drop(x *line) {
 	for i, y := range u.lines {
 		if y == x {
 			u.lines = append(u.lines[:i], u.lines[i+1:]...)
+			u.unasked = append(u.unasked, x)
 			break
 		}
 	}

@@ -2,6 +2,7 @@ package coldchain
 
 import (
 	"slices"
+	"sort"
 
 	"coldkeep/sensor"
 )
@@ -338,20 +339,27 @@ func (u *unit) courseFor(p *Profile, t sensor.Instant) *course {
 	return c
 }
 
-// sum gives weight and time of the stay within [from, to).
-func (s *stay) sumWithin(from, to sensor.Instant) kineticSum {
-	if from <= s.From && to >= s.To {
+// upTo gives weight and time of the stay from its beginning to t, which lies in
+// what its course still knows.
+func (s *stay) upTo(t sensor.Instant) kineticSum {
+	switch {
+	case t >= s.To:
 		return s.Sum
-	}
-	from, to = max(from, s.From), min(to, s.To)
-	if to <= from {
-		return kineticSum{}
-	}
-	if s.course == nil {
-		ms := float64(to - from)
+	case s.course == nil:
+		ms := float64(t - s.From)
 		return kineticSum{s.weight * ms, ms}
 	}
-	return s.course.upTo(to).minus(s.course.upTo(from))
+	return s.course.upTo(t).minus(s.Base)
+}
+
+// kineticUpTo gives weight and time of the batch's life up to t, which lies in
+// one of its stays.
+func (b *batch) kineticUpTo(t sensor.Instant) kineticSum {
+	i := sort.Search(len(b.Stays), func(i int) bool { return b.Stays[i].From > t }) - 1
+	if i < 0 {
+		return kineticSum{}
+	}
+	return b.Stays[i].Before.plus(b.Stays[i].upTo(t))
 }
 
 // closeStay ends the stay that lasts, and books it.
@@ -361,17 +369,9 @@ func (b *batch) closeStay(t sensor.Instant) {
 		return
 	}
 	s := &b.Stays[n-1]
-	s.Sum = s.whole(t)
+	s.Sum = s.upTo(t)
 	b.Kinetic = b.Kinetic.plus(s.Sum)
 	s.To = t
-}
-
-// whole gives weight and time of the stay up to t, from its very beginning.
-func (s *stay) whole(t sensor.Instant) kineticSum {
-	if s.course == nil {
-		return s.sumWithin(s.From, t)
-	}
-	return s.course.upTo(t).minus(s.Base)
 }
 
 // judgeKinetic judges the mean kinetic temperature over the window that ends
@@ -393,10 +393,7 @@ func (b *batch) judgeKinetic(e *Evaluator, t sensor.Instant) {
 		if known := w - b.dark.within(t, w, false); known*10 < w*9 {
 			continue
 		}
-		var sum kineticSum
-		for i := range b.Stays {
-			sum = sum.plus(b.Stays[i].sumWithin(t-sensor.Instant(w), t))
-		}
+		sum := b.kineticUpTo(t).minus(b.kineticUpTo(t - sensor.Instant(w)))
 		if sum.Ms == 0 {
 			continue
 		}
