@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -36,7 +37,8 @@ func (d *Desk) Troubles() []View {
 	list := make([]View, 0, len(d.s.Troubles))
 	for _, t := range d.s.Troubles {
 		v := View{Key: t.Key, State: "raised", Severity: t.severity(), Wakes: t.wakes(), Drill: t.Drill, Units: t.units(), Opened: t.Opened, Cleared: t.Cleared}
-		var texts, ofBatches []string
+		var texts []string
+		var ofBatches sayings
 		for _, m := range t.Alarms {
 			if m.Left.IsZero() {
 				v.Alarms = append(v.Alarms, m.Key)
@@ -45,15 +47,13 @@ func (d *Desk) Troubles() []View {
 			case !m.Left.IsZero() && t.holds():
 			case m.Batch == "":
 				texts = append(texts, text)
-			case strings.Contains(text, m.Batch):
-				ofBatches = append(ofBatches, text)
 			default:
-				ofBatches = append(ofBatches, m.Batch+": "+text)
+				ofBatches.add(m.Batch, text)
 			}
 		}
 		// First what is wrong, then what becomes of the batches; of many units the same once.
 		var each []string
-		for _, text := range append(texts, ofBatches...) {
+		for _, text := range append(texts, ofBatches.texts()...) {
 			if !slices.Contains(each, text) {
 				each = append(each, text)
 			}
@@ -74,6 +74,54 @@ func (d *Desk) Troubles() []View {
 			v.Called = append(v.Called, CalledPerson{c.Person, d.name(c.Person), c.At})
 		}
 		list = append(list, v)
+	}
+	return list
+}
+
+// sayings are what is said of batches: the same of several is said once.
+type sayings []struct {
+	before, after string // the id stands between
+	ids           []string
+}
+
+// add puts what is said of a batch to what the same is said of.
+func (s *sayings) add(id, text string) {
+	before, after, inside := strings.Cut(text, id)
+	if !inside {
+		before, after = "", ": "+text
+	}
+	for i := range *s {
+		if x := &(*s)[i]; x.before == before && x.after == after {
+			if !slices.Contains(x.ids, id) {
+				x.ids = append(x.ids, id)
+			}
+			return
+		}
+	}
+	*s = append(*s, struct {
+		before, after string
+		ids           []string
+	}{before, after, []string{id}})
+}
+
+// most is how many batches are named of which the same is said.
+const most = 8
+
+func (s sayings) texts() (list []string) {
+	for _, x := range s {
+		ids, more := x.ids, ""
+		if len(ids) > most {
+			ids, more = ids[:most], fmt.Sprintf(" and %d more", len(ids)-most)
+		}
+		if len(x.ids) > 1 {
+			if x.before == "batch " {
+				x.before = "batches "
+			}
+			if rest, is := strings.CutPrefix(x.after, " is "); is {
+				x.after = " are " + rest
+			}
+		}
+		list = append(list, x.before+strings.Join(ids, ", ")+more+x.after)
 	}
 	return list
 }
