@@ -224,7 +224,7 @@ func (f *farTelegram) message(m *farTelegramMessage) map[string]any {
 		panic(err)
 	}
 	return map[string]any{"message_id": m.id, "date": time.Now().Unix(), "text": m.text, "chat": map[string]any{"id": chat, "type": "private"},
-		"from": map[string]any{"id": 4200000001, "is_bot": true, "first_name": "coldkeep"}}
+		"from": map[string]any{"id": int64(4200000001), "is_bot": true, "first_name": "coldkeep"}}
 }
 
 // poll is getUpdates: it confirms what lies before the offset, and waits for

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -193,7 +194,7 @@ func (x *export) write(ctx context.Context, out io.Writer) (n int, err error) {
 		return w.Write(row)
 	}
 	if x.logger() {
-		list, err := x.st.Readings(ctx, x.probe, x.from, x.to, 1<<62)
+		list, err := x.st.Readings(ctx, x.probe, x.from, x.to, math.MaxInt)
 		if err != nil {
 			return 0, err
 		}

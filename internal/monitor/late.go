@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -189,7 +190,7 @@ func (m *Monitor) orderImport(ctx context.Context, c coldchain.Command, ev coldc
 			return ev, nil, false, err
 		}
 	}
-	known, err := m.st.Readings(ctx, ev.Probe, r.First, r.Last+1, 1<<62)
+	known, err := m.st.Readings(ctx, ev.Probe, r.First, r.Last+1, math.MaxInt)
 	if err != nil {
 		return ev, nil, false, fmt.Errorf("read what was imported before: %w", err)
 	}

@@ -214,8 +214,8 @@ func FuzzUnpackSweep(f *testing.F) {
 }
 
 func sweep32(i int, seq *uint64) coldchain.Step {
-	slot := sensor.Instant(1_780_000_000_000 + 10_000*i)
-	w := sensor.Sweep{Slot: slot, Boot: "1f0a9a5e-97c1-4f4f-9d3b-5a4c1d1f2a3b", Monotonic: int64(10_000 * i), Synchronized: true}
+	slot := sensor.Instant(1_780_000_000_000).Add(time.Duration(i) * 10 * time.Second)
+	w := sensor.Sweep{Slot: slot, Boot: "1f0a9a5e-97c1-4f4f-9d3b-5a4c1d1f2a3b", Monotonic: 10_000 * int64(i), Synchronized: true}
 	for p := range 32 {
 		*seq++
 		v := sensor.Temp(5000 + 62*((i*7+p*13)%9))
