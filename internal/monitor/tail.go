@@ -61,9 +61,9 @@ func (t *tail) whole() coldchain.Step {
 		for k, v := range s.Cursors {
 			all.Cursors[k] = v
 		}
-		if s.Checkpoint != nil {
-			all.Checkpoint = s.Checkpoint
-		}
+		// What is remembered up to a step says nothing of those behind it: kept under
+		// the place of the last one, it would hide them from a restart.
+		all.Checkpoint, all.Desk = s.Checkpoint, s.Desk
 	}
 	return all
 }
